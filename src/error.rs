@@ -1,0 +1,51 @@
+//! The library's error type, grouped by what a caller can do about it.
+
+use std::path::PathBuf;
+
+use crate::ship::ShipError;
+use crate::vm::{ElfError, Trap};
+
+/// Result of a library call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Anything that can go wrong outside a verifier or a decoder.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The ELF file is not a program this VM runs.
+    #[error("not a runnable guest: {0}")]
+    Elf(#[from] ElfError),
+    /// The guest stopped on a trap where a complete run was needed.
+    #[error("guest trapped: {0}")]
+    Trap(Trap),
+    /// The guest did not exit within the allowed number of cycles.
+    #[error("guest still running at pc {pc:#010x} after {cycles} cycles; raise --max-cycles")]
+    CycleLimit {
+        /// Cycles executed.
+        cycles: u64,
+        /// Where it stood.
+        pc: u32,
+    },
+    /// A shipment could not be decoded.
+    #[error("bad shipment: {0}")]
+    Ship(#[from] ShipError),
+    /// A shipment decoded, but replaying it does not end where it says.
+    #[error("replay does not match the shipment: {0}")]
+    Replay(String),
+    /// The machine cannot provide what was asked for.
+    #[error("{0}")]
+    Resource(String),
+    /// Wrong arguments.
+    #[error("{0}")]
+    Usage(String),
+    /// A result file is malformed.
+    #[error("bad result file: {0}")]
+    ResultFile(String),
+}

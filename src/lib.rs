@@ -1,0 +1,25 @@
+//! Rewit measures whether it is cheaper to recompute a zkVM witness or to ship it.
+//!
+//! The modules follow the data flow, and each depends only on those before it:
+//!
+//! ```text
+//! guest ELF -> vm -> segment -> ship -> witness -> stark -> measure -> report
+//!                                          |
+//!                                       backend (cpu)
+//! ```
+
+pub mod error;
+
+pub mod vm;
+
+pub mod segment;
+
+pub mod ship;
+
+pub mod witness;
+
+pub mod backend;
+
+pub mod stark;
+
+pub use error::{Error, Result};

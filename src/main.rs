@@ -1,0 +1,3 @@
+//! The `rewit` command.
+
+fn main() {}
