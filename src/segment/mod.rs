@@ -1,6 +1,11 @@
 //! Segments: a run cut into pieces of up to `2^k` cycles, each with all one could ship of it.
 
-use crate::vm::MachineState;
+mod runner;
+
+use crate::vm::{IoPhase, MachineState, Memory, Program, Recorder, Vm};
+use crate::{Error, Result};
+
+pub use runner::{MAX_LOG_CYCLES, Runner};
 
 /// Bytes of the smallest page that is tracked.
 pub const PAGE_BYTES: usize = 1024;
@@ -59,4 +64,110 @@ pub struct Reads {
     pub checkpoints: Vec<Checkpoint>,
     /// Values read, see above.
     pub words: Vec<u32>,
+}
+
+/// A segment with everything one could ship of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recording {
+    /// Its place and the states it connects.
+    pub segment: Segment,
+    /// Every value it reads.
+    pub reads: Reads,
+    /// 1 KiB pages it reads or writes, as they were at its start.
+    pub touched: Pages,
+    /// Numbers of the 1 KiB pages it writes, ascending; a subset of `touched`.
+    pub written: Vec<u32>,
+    /// Guest input moved into memory in it.
+    pub input: Vec<u8>,
+    /// Whether a `read` in it asked for more input than was left, so that its result depends on
+    /// where the input ends: see [`Segment::input_end`].
+    pub input_ends: bool,
+}
+
+impl Segment {
+    /// Length of the whole guest input, if a `read` in the segment came to its end.
+    ///
+    /// That `read` took all that was left, of which some may not have been moved by the segment's
+    /// end. With `None` a resumed machine answers every `read` in full, which is right up to the
+    /// segment's end.
+    pub fn input_end(&self, input_ends: bool) -> Option<u32> {
+        let in_read = self.end.phase() != Some(IoPhase::None) && self.end.io_fd == 0;
+        let pending = if in_read { self.end.io_left } else { 0 };
+        input_ends.then(|| self.end.input_pos.wrapping_add(pending))
+    }
+}
+
+impl Pages {
+    /// The contents of the page at index `slot` of [`numbers`](Self::numbers).
+    pub fn page(&self, slot: usize) -> &[u8] {
+        &self.bytes[slot << self.log_page_bytes..(slot + 1) << self.log_page_bytes]
+    }
+
+    /// A memory that holds these pages and zeroes elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Resource`] if memory cannot be reserved, [`Error::Replay`] if a page lies outside
+    /// the address space or `bytes` has the wrong length.
+    pub fn to_memory(&self) -> Result<Memory> {
+        let log = self.log_page_bytes;
+        let inside = |&n: &u32| u64::from(n) < 1 << (32 - log);
+        if log > 31
+            || self.bytes.len() != self.numbers.len() << log
+            || !self.numbers.iter().all(inside)
+        {
+            return Err(Error::Replay("pages are malformed".into()));
+        }
+        let mut memory = Memory::new()?;
+        for (slot, number) in self.numbers.iter().enumerate() {
+            memory.write_bytes(number << log, self.page(slot));
+        }
+        Ok(memory)
+    }
+}
+
+impl Recording {
+    /// Executes the segment again from its start state and touched pages, and checks that
+    /// everything comes out as recorded: end state, values read, pages touched and written.
+    ///
+    /// # Errors
+    /// [`Error::Replay`] naming the first difference.
+    pub fn self_replay(&self, program: &Program) -> Result<()> {
+        let segment = &self.segment;
+        let name = |what: &str| Error::Replay(format!("segment {}: {what}", segment.index));
+        let memory = self.touched.to_memory()?;
+        let mut vm = Vm::resume(
+            program,
+            memory,
+            segment.start,
+            segment.start_cycle,
+            &self.input,
+            segment.input_end(self.input_ends),
+        )?;
+        let mut recorder = Recorder::<true, true>::new(self.reads.log_chunk);
+        let stop = recorder.run(&mut vm, u64::from(segment.num_cycles));
+        let (reads, touched, written) = recorder.take();
+        if vm.cycle() - segment.start_cycle != u64::from(segment.num_cycles) {
+            return Err(name(&format!(
+                "stopped early: {stop:?} at cycle {}",
+                vm.cycle()
+            )));
+        }
+        let end = vm.state();
+        if end != segment.end {
+            return Err(name(&format!(
+                "ends in {end:?}, expected {:?}",
+                segment.end
+            )));
+        }
+        if touched.numbers != self.touched.numbers {
+            return Err(name("touches other pages than recorded"));
+        }
+        if touched != self.touched || written != self.written {
+            return Err(name("touched or written pages differ"));
+        }
+        if reads != self.reads {
+            return Err(name("values read differ"));
+        }
+        Ok(())
+    }
 }

@@ -1,6 +1,9 @@
 //! The RV32IM virtual machine: ELF loading, decoding, execution, traps.
 
+mod alu;
+mod code;
 mod exec;
+mod fast;
 mod isa;
 mod loader;
 mod memory;
@@ -8,10 +11,11 @@ mod record;
 mod state;
 mod trap;
 
-pub use exec::{Stop, Vm};
+pub use alu::{access_bytes, alu, branch_taken, load_value, store_merge};
+pub use exec::{MAX_TRANSFER_BYTES, Stop, Vm};
 pub use isa::{Kind, Op, decode};
-pub use loader::{ElfError, Program};
-pub use memory::Memory;
-pub use record::{NoRecord, Observer, Recorder};
+pub use loader::{ElfError, LoadSegment, Program};
+pub use memory::{Memory, View};
+pub use record::{NoRecord, Observer, Recorder, WriteRecorder};
 pub use state::{IoPhase, MachineState};
 pub use trap::{Cause, Trap};

@@ -84,7 +84,10 @@ impl fmt::Display for Cause {
                 write!(f, "system call {number} on file descriptor {fd}")
             }
             Self::BadBuffer { ptr, len } => {
-                write!(f, "system call buffer {ptr:#010x}+{len} leaves the address space")
+                write!(
+                    f,
+                    "system call buffer {ptr:#010x}+{len} leaves the address space"
+                )
             }
         }
     }
@@ -92,6 +95,10 @@ impl fmt::Display for Cause {
 
 impl fmt::Display for Trap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at pc {:#010x} after {} cycles", self.cause, self.pc, self.cycle)
+        write!(
+            f,
+            "{} at pc {:#010x} after {} cycles",
+            self.cause, self.pc, self.cycle
+        )
     }
 }
