@@ -15,7 +15,7 @@ guests=$root/guests
 target=riscv32im-risc0-zkvm-elf
 target_dir=${CARGO_TARGET_DIR:-$guests/target}
 jobs=${GUESTS_JOBS:-2}
-names=(fib sha2-chain keccak-chain sort)
+names=(fib sha2-chain keccak-chain sort ecdsa block)
 
 # The one toolchain whose output the manifest records.
 rust_version=1.96.0
@@ -98,7 +98,7 @@ cmd_build() {
     why=$(toolchain_missing)
     [ -z "$why" ] || die "$why; the recorded hashes need that version (edit it above to move on)"
     build_elfs "$guests/prebuilt"
-    tool generate "$guests"
+    tool generate "$guests" "rustc=$rust_version" "lld=$lld_version"
 }
 
 cmd_check() {

@@ -57,27 +57,28 @@ pub(crate) fn brk(address: usize) -> usize {
 
 fn read_all() -> Vec<u8> {
     const CHUNK: usize = 16 * 1024;
-    let mut input = Vec::new();
+    let mut input: Vec<u8> = Vec::new();
     loop {
-        let used = input.len();
-        input.resize(used + CHUNK, 0);
-        // SAFETY: the buffer handed over is the CHUNK bytes just added to `input`.
+        input.reserve(CHUNK);
+        let spare = input.spare_capacity_mut();
+        // SAFETY: the call writes at most `spare.len()` bytes to `spare`.
         let got = unsafe {
             syscall(
                 SYS_READ,
                 STDIN,
-                input[used..].as_mut_ptr() as u32,
-                CHUNK as u32,
+                spare.as_mut_ptr() as u32,
+                spare.len() as u32,
             )
         } as i32;
-        if got < 0 {
+        let Ok(got) = usize::try_from(got) else {
             write_all(STDERR, b"cannot read fd 0\n");
             exit(EXIT_BAD_INPUT);
-        }
-        input.truncate(used + got as usize);
+        };
         if got == 0 {
             return input;
         }
+        // SAFETY: the call has just written the next `got` bytes.
+        unsafe { input.set_len(input.len() + got) };
     }
 }
 
