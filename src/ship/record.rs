@@ -26,7 +26,7 @@ pub const ROW_KIND_SHIFT: u32 = 29;
 /// One cycle.
 ///
 /// `gap[s]` is `ts − previous ts − 1` of the access in slot `s` (0 `rs1`, 1 `rs2`, 2 memory,
-/// 3 `rd`), where cycle `c` of a segment (from 0) accesses slot `s` at `ts = 4(c + 1) + s` and
+/// 3 `rd`), where cycle `c` of a segment (from 0) accesses slot `s` at `ts = 4c + s + 1` and
 /// everything was last accessed at 0 before the segment. Unused slots hold 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(C)]

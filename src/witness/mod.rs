@@ -1,0 +1,19 @@
+//! The witness of a segment: its tables, and how they are made from records and minimal traces.
+
+pub mod layout;
+pub mod rom;
+
+mod access;
+mod counts;
+mod expand;
+mod fill;
+mod monty;
+mod replay;
+mod store;
+mod tables;
+
+pub use expand::{Records, adopt_records, fill_tables, replay_reads};
+pub use monty::{ONE, P, from_monty, to_monty};
+pub use tables::{Matrix, Witness};
+
+use tables::public_values;

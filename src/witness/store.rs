@@ -1,0 +1,100 @@
+//! Memory for large tables, and how rows are written to it.
+
+use super::layout::WIDTH;
+use crate::ship::Record;
+
+/// Rows that are filled in cache before they are written out.
+pub(super) const BLOCK_ROWS: usize = 16;
+
+/// A few rows in cache.
+#[repr(align(64))]
+pub(super) struct Block([[u32; WIDTH]; BLOCK_ROWS]);
+
+impl Block {
+    pub(super) fn new() -> Self {
+        Self([[0; WIDTH]; BLOCK_ROWS])
+    }
+
+    pub(super) fn rows_mut(&mut self) -> &mut [[u32; WIDTH]; BLOCK_ROWS] {
+        &mut self.0
+    }
+
+    /// Writes the first `out.len()` words past the caches: a table is too large for them, and
+    /// ordinary stores would read every line before overwriting it.
+    #[inline(always)]
+    pub(super) fn stream_to(&self, out: &mut [u32]) {
+        let words = &self.0.as_flattened()[..out.len()];
+        stream(words, out);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn stream(words: &[u32], out: &mut [u32]) {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+    let misaligned = out.as_ptr().align_offset(16).min(out.len());
+    let (head, body) = out.split_at_mut(misaligned);
+    head.copy_from_slice(&words[..misaligned]);
+    let words = &words[misaligned..];
+    let quads = body.len() / 4;
+    for i in 0..quads {
+        // SAFETY: `4·i + 3 < 4·quads ≤ words.len() = body.len()`; the destination is 16-byte
+        // aligned because `body` starts at an aligned address. SSE2 is part of x86-64.
+        unsafe {
+            let quad = _mm_loadu_si128(words.as_ptr().add(4 * i).cast::<__m128i>());
+            _mm_stream_si128(body.as_mut_ptr().add(4 * i).cast::<__m128i>(), quad);
+        }
+    }
+    body[4 * quads..].copy_from_slice(&words[4 * quads..]);
+}
+
+/// Orders this thread's streamed rows before anything it tells other threads.
+pub(super) fn finish_streaming() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a fence has no preconditions; SSE is part of x86-64.
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn stream(words: &[u32], out: &mut [u32]) {
+    out.copy_from_slice(words);
+}
+
+/// Zeroed words, in `reuse`'s memory if it has that many.
+pub(super) fn words(len: usize, mut reuse: Vec<u32>) -> Vec<u32> {
+    if reuse.capacity() >= len {
+        reuse.resize(len, 0);
+        return reuse;
+    }
+    drop(reuse);
+    let words = vec![0; len];
+    advise_huge_pages(&words);
+    words
+}
+
+/// Zeroed records.
+pub(super) fn records(len: usize) -> Vec<Record> {
+    let records = vec![Record::default(); len];
+    advise_huge_pages(&records);
+    records
+}
+
+/// Asks for 2 MiB pages behind memory not yet touched: a witness of 2^20 rows otherwise takes
+/// 180,000 page faults.
+#[cfg(target_os = "linux")]
+fn advise_huge_pages<T>(memory: &[T]) {
+    const PAGE: usize = 4096;
+    let start = (memory.as_ptr() as usize).next_multiple_of(PAGE);
+    let end = (memory.as_ptr() as usize + size_of_val(memory)) / PAGE * PAGE;
+    if end > start {
+        // SAFETY: the range lies within `memory`'s allocation, and the advice changes no content.
+        // A refusal costs only speed.
+        unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise_huge_pages<T>(_: &[T]) {}
