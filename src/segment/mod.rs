@@ -118,10 +118,18 @@ impl Pages {
             return Err(Error::Replay("pages are malformed".into()));
         }
         let mut memory = Memory::new()?;
-        for (slot, number) in self.numbers.iter().enumerate() {
-            memory.write_bytes(number << log, self.page(slot));
-        }
+        self.write_to(&mut memory);
         Ok(memory)
+    }
+
+    /// Writes the pages to `memory`.
+    ///
+    /// # Panics
+    /// If a page lies outside the address space.
+    pub fn write_to(&self, memory: &mut Memory) {
+        for (slot, number) in self.numbers.iter().enumerate() {
+            memory.write_bytes(number << self.log_page_bytes, self.page(slot));
+        }
     }
 }
 

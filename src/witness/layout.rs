@@ -204,6 +204,69 @@ pub const fn timestamp(row: u32, slot: u32) -> u32 {
 /// Address of register `x0` in the memory argument, just above the largest word address.
 pub const REGISTER_BASE: u32 = 1 << 30;
 
+/// Name of every column: the group's, with an index where a group has several.
+pub fn column_name(col: Col) -> String {
+    if (CLASS..CLASS + NUM_CLASSES).contains(&col) {
+        return format!("class.{}", format!("{:?}", Class::ALL[col - CLASS]).to_lowercase());
+    }
+    let group = GROUPS.iter().rev().find(|(_, first)| *first <= col);
+    let (name, first) = group.expect("the first group starts at column 0");
+    let end = GROUPS.iter().map(|(_, first)| *first).filter(|f| f > first).min().unwrap_or(WIDTH);
+    if end - first > 1 { format!("{name}[{}]", col - first) } else { (*name).to_owned() }
+}
+
+/// Column groups by first column, ascending.
+pub const GROUPS: [(&str, Col); 48] = [
+    ("a", A),
+    ("b", B),
+    ("class", CLASS),
+    ("signed", SIGNED),
+    ("signed_b", SIGNED_B),
+    ("use_imm", USE_IMM),
+    ("writes_rd", WRITES_RD),
+    ("clk", CLK),
+    ("pc", PC),
+    ("setup", SETUP),
+    ("move", MOVE),
+    ("more", MORE),
+    ("left", LEFT),
+    ("rd", RD),
+    ("rs1", RS1),
+    ("rs2", RS2),
+    ("imm", IMM),
+    ("target", TARGET),
+    ("link_hi", LINK_HI),
+    ("rd_old", RD_OLD),
+    ("rd_new", RD_NEW),
+    ("mem_old", MEM_OLD),
+    ("mem_new", MEM_NEW),
+    ("gap_lo", GAP_LO),
+    ("gap_hi", GAP_HI),
+    ("sum_word", SUM_WORD),
+    ("sum_hi", SUM_HI),
+    ("sel", SEL),
+    ("carry", CARRY),
+    ("carry2", CARRY2),
+    ("x", X),
+    ("xcarry", XCARRY),
+    ("pow01", POW01),
+    ("pow", POW),
+    ("fill", FILL),
+    ("top", TOP),
+    ("taken", TAKEN),
+    ("neq", NEQ),
+    ("neq_lo", NEQ_LO),
+    ("neq_hi", NEQ_HI),
+    ("neg_a", NEG_A),
+    ("neg_b", NEG_B),
+    ("abs_b", ABS_B),
+    ("abs_a", ABS_A),
+    ("negate_a", NEGATE_A),
+    ("negate_b", NEGATE_B),
+    ("neg_r", NEG_R),
+    ("by_zero", BY_ZERO),
+];
+
 /// Columns of the memory boundary table: one row per register and per word touched.
 pub mod boundary {
     use super::Col;

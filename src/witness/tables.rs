@@ -1,11 +1,12 @@
 //! The tables of a witness.
 
 use super::expand::last_unit;
-use super::layout::{WIDTH, public};
-use super::monty::P;
+use super::layout::{WIDTH, boundary, public, range};
+use super::monty::{P, from_monty, to_monty};
 use crate::segment::Segment;
-use crate::ship::Record;
+use crate::ship::{Record, Table};
 use crate::vm::IoPhase;
+use crate::{Error, Result};
 
 /// A table: `[height][width]`, row-major, 31-bit BabyBear words in Montgomery form.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -83,19 +84,56 @@ impl Witness {
         hasher.finalize()
     }
 
-    /// Whether shapes are those of a witness and every cell is a field element.
+    /// The tables as they are shipped, with the public values as a table of one row.
+    pub fn into_tables(self) -> Vec<Table> {
+        let public = Matrix {
+            width: public::COUNT,
+            words: self.public.iter().map(|value| to_monty(*value)).collect(),
+        };
+        let named = [
+            ("cpu", self.cpu),
+            ("boundary", self.boundary),
+            ("program", self.program),
+            ("range", self.range),
+            ("public", public),
+        ];
+        named
+            .into_iter()
+            .map(|(name, Matrix { width, words })| Table {
+                name: name.to_owned(),
+                width: width as u32,
+                words,
+            })
+            .collect()
+    }
+
+    /// A witness from tables that came from elsewhere.
     ///
     /// # Errors
-    /// What is wrong, for a witness from elsewhere.
-    pub fn check_shape(&self, segment: &Segment) -> Result<(), String> {
-        let rows = 1usize << segment.log_cycles;
-        if self.cpu.width != WIDTH || self.cpu.words.len() != rows * WIDTH {
-            return Err(format!("the cpu table is not {rows} rows of {WIDTH} columns"));
+    /// [`Error::Replay`] if they are not the tables of a witness of `segment`.
+    pub fn from_tables(tables: Vec<Table>, segment: &Segment) -> Result<Self> {
+        let bad = |what: String| Error::Replay(format!("not a witness: {what}"));
+        let mut tables = tables.into_iter();
+        let mut take = |name: &str, width: usize| {
+            let table = tables.next().filter(|t| t.name == name && t.width as usize == width);
+            let table = table.ok_or_else(|| bad(format!("no {name} table of {width} columns")))?;
+            if table.words.iter().any(|word| *word >= P) {
+                return Err(bad(format!("the {name} table has a cell that is no field element")));
+            }
+            Ok(Matrix { width, words: table.words })
+        };
+        let cpu = take("cpu", WIDTH)?;
+        let boundary = take("boundary", boundary::WIDTH)?;
+        let program = take("program", 1)?;
+        let range = take("range", range::WIDTH)?;
+        let public = take("public", public::COUNT)?;
+        let public = public.words.iter().map(|word| from_monty(*word)).collect::<Vec<_>>();
+        let public =
+            public.try_into().map_err(|_| bad("public values are not one row".to_owned()))?;
+        if cpu.height() != 1 << segment.log_cycles {
+            return Err(bad(format!("the cpu table has {} rows", cpu.height())));
         }
-        match self.tables().iter().find(|(_, t)| t.words.iter().any(|word| *word >= P)) {
-            Some((name, _)) => Err(format!("the {name} table has a cell that is no field element")),
-            None => Ok(()),
-        }
+        Ok(Self { cpu, boundary, program, range, public })
     }
 }
 
