@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use alloy_consensus::transaction::SignerRecoverable;
 use alloy_consensus::{Transaction, TxEnvelope};
 use alloy_eips::Decodable2718;
 use alloy_primitives::U256;
@@ -10,7 +9,7 @@ use revm::context::{BlockEnv, CfgEnv, Context, TxEnv};
 use revm::primitives::hardfork::SpecId;
 use revm::{ExecuteCommitEvm, MainBuilder, MainContext};
 
-use crate::{Block, State};
+use crate::{Block, State, recover};
 
 /// The rules in force.
 const SPEC: SpecId = SpecId::PRAGUE;
@@ -87,7 +86,7 @@ pub fn execute(block: &Block, state: &mut State) -> Vec<Receipt> {
     let mut gas_left = block.gas_limit;
     let mut receipts = Vec::with_capacity(block.transactions.len());
     for raw in &block.transactions {
-        let outcome = recover(raw)
+        let outcome = decode(raw)
             .filter(|tx| tx.gas_limit <= gas_left)
             // The database cannot fail, so an error is a verdict on the transaction.
             .and_then(|tx| evm.transact_commit(tx).ok());
@@ -110,7 +109,7 @@ pub fn execute(block: &Block, state: &mut State) -> Vec<Receipt> {
 
 /// Decodes a raw transaction and recovers who signed it. `None` if it is malformed or of a kind that this guest does
 /// not execute (blobs and delegations).
-fn recover(raw: &[u8]) -> Option<TxEnv> {
+fn decode(raw: &[u8]) -> Option<TxEnv> {
     let tx = TxEnvelope::decode_2718_exact(raw).ok()?;
     if !matches!(
         tx,
@@ -118,7 +117,7 @@ fn recover(raw: &[u8]) -> Option<TxEnv> {
     ) {
         return None;
     }
-    let caller = tx.recover_signer().ok()?;
+    let caller = recover(tx.signature(), tx.signature_hash())?;
     Some(TxEnv {
         tx_type: tx.tx_type() as u8,
         caller,

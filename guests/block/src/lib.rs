@@ -13,6 +13,7 @@ extern crate alloc;
 
 mod execute;
 mod input;
+mod recover;
 mod state;
 
 use alloc::format;
@@ -22,6 +23,7 @@ use guest_rt::{BadInput, Output};
 
 pub use execute::{Receipt, Summary, execute};
 pub use input::{Account, Block, MAGIC, Slot, VERSION};
+pub use recover::recover;
 pub use state::{State, load, root};
 
 /// Executes the block in `input`.
