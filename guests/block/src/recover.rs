@@ -12,12 +12,16 @@ use k256::elliptic_curve::sec1::ToEncodedPoint;
 use k256::elliptic_curve::subtle::Choice;
 use k256::{AffinePoint, FieldBytes, ProjectivePoint, Scalar};
 
-/// The account whose key made `signature` over `hash`. `None` if no key can have made it, or its `s` lies in the
-/// upper half of the range (EIP-2).
+/// The sender of a transaction: as [`recover_any`], and `None` if `s` lies in the upper half of its range (EIP-2).
 pub fn recover(signature: &Signature, hash: B256) -> Option<Address> {
-    if signature.normalize_s().is_some() {
-        return None;
+    match signature.normalize_s() {
+        Some(_) => None,
+        None => recover_any(signature, hash),
     }
+}
+
+/// The account whose key made `signature` over `hash`. `None` if no key can have made it.
+pub fn recover_any(signature: &Signature, hash: B256) -> Option<Address> {
     let r = non_zero_scalar(signature.r())?;
     let s = non_zero_scalar(signature.s())?;
     let z = <Scalar as Reduce<k256::U256>>::reduce_bytes(&FieldBytes::from(hash.0));

@@ -371,7 +371,7 @@ mod tests {
 
     use alloy_consensus::transaction::SignerRecoverable;
     use alloy_eips::Decodable2718;
-    use guest_block::{Receipt, State, execute, load, recover, root};
+    use guest_block::{Receipt, State, call, execute, load, recover, root};
 
     use super::*;
     use crate::trie_oracle;
@@ -422,7 +422,7 @@ mod tests {
         let mut state = load(&block.accounts);
         let before = root(&state);
         assert_eq!(before, oracle_root(&state, &code));
-        execute(&block, &mut state);
+        execute(&block, &mut state).unwrap();
         assert_ne!(root(&state), before);
         assert_eq!(root(&state), oracle_root(&state, &code));
         assert_eq!(root(&load(&[])), oracle_root(&load(&[]), &code));
@@ -432,7 +432,7 @@ mod tests {
     fn every_kind_of_transaction_ends_as_it_should() {
         let block = block(EVERYTHING).unwrap();
         let mut state = load(&block.accounts);
-        let receipts = execute(&block, &mut state);
+        let receipts = execute(&block, &mut state).unwrap();
         let count = |kind: fn(&Receipt) -> bool| receipts.iter().filter(|r| kind(r)).count();
         assert_eq!(count(|r| matches!(r, Receipt::Succeeded { .. })), 18);
         assert_eq!(count(|r| matches!(r, Receipt::Reverted { .. })), 1);
@@ -468,7 +468,7 @@ mod tests {
         };
         let block = block(size).unwrap();
         let mut state = load(&block.accounts);
-        execute(&block, &mut state);
+        execute(&block, &mut state).unwrap();
         // What the two calls, of slots 0..8 and 4..12, make of 3, 4, 7, 12 and zeros.
         let mut expected: Vec<u64> = (0..12).map(|i| if i < 4 { i * i + 3 } else { 0 }).collect();
         for range in [0..8, 4..12] {
@@ -506,6 +506,55 @@ mod tests {
             }
         }
         assert!(rejected > 0);
+    }
+
+    /// Ours and revm's precompiled contracts: same cost, same answer.
+    #[test]
+    fn precompiled_contracts_agree_with_revm() {
+        let raw = &block(EVERYTHING).unwrap().transactions[0];
+        let tx = TxEnvelope::decode_2718_exact(raw).unwrap();
+        let signature = tx.signature();
+        let mut good = tx.signature_hash().to_vec();
+        good.extend(U256::from(27 + u8::from(signature.v())).to_be_bytes::<32>());
+        good.extend(signature.r().to_be_bytes::<32>());
+        good.extend(signature.s().to_be_bytes::<32>());
+        let mut inputs: Vec<Vec<u8>> = (0..=130).map(|len| vec![0x5a; len]).collect();
+        // The other parity, a wrong recovery id, one that is too long, and every length of a good input.
+        for (at, flip) in [(63, 27 ^ 28), (63, 4), (40, 1), (70, 1), (100, 1), (3, 1)] {
+            let mut bad = good.clone();
+            bad[at] ^= flip;
+            inputs.push(bad);
+        }
+        inputs.extend((0..=good.len()).map(|len| good[..len].to_vec()));
+        inputs.push([&good[..], b"more"].concat());
+
+        let theirs = revm::precompile::Precompiles::prague();
+        for number in 1..=0x12 {
+            let their = theirs.get(&Address::with_last_byte(number));
+            for input in &inputs {
+                let Some((gas, output)) = call(number, input) else {
+                    assert!(![1, 2, 4].contains(&number));
+                    continue;
+                };
+                let their = their.unwrap().execute(input, u64::MAX, 0).unwrap();
+                assert_eq!((gas, &output[..]), (their.gas_used, &their.bytes[..]));
+            }
+            assert_eq!(their.is_some(), number <= 0x11, "{number}");
+        }
+        let sender = recover(signature, tx.signature_hash()).unwrap();
+        assert_eq!(call(1, &good).unwrap().1, sender.into_word().to_vec());
+    }
+
+    #[test]
+    fn a_block_with_an_unknown_precompiled_contract_is_refused() {
+        let mut block = block(EVERYTHING).unwrap();
+        for (number, fine) in [(4, true), (5, false), (0x12, true)] {
+            let mut sender = Sender::new(1);
+            sender.call(Address::with_last_byte(number), Bytes::from_static(b"x"));
+            block.transactions = sender.raw;
+            let receipts = execute(&block, &mut load(&block.accounts));
+            assert_eq!(receipts.is_ok(), fine, "{number}");
+        }
     }
 
     #[test]
