@@ -3,7 +3,7 @@
 #
 #   ci/guests.sh build    rebuild guests/prebuilt, then inputs and manifest
 #   ci/guests.sh check    rebuild elsewhere and compare with the manifest; SKIPPED without the recorded toolchain
-#   ci/guests.sh verify   compare the committed files with the manifest, and the expected outputs with native runs
+#   ci/guests.sh verify   compare the committed files with the manifest, and the expected results with native runs
 #   ci/guests.sh qemu     run every guest on every input under qemu-riscv32 and compare with the manifest
 #
 # The target toolchain is Debian's (core and alloc are built from its sources, which no binary release of Rust carries

@@ -2,15 +2,19 @@
 
 use alloc::vec::Vec;
 
-use alloy_consensus::transaction::SignerRecoverable;
 use alloy_consensus::{Transaction, TxEnvelope};
 use alloy_eips::Decodable2718;
 use alloy_primitives::U256;
-use revm::context::{BlockEnv, CfgEnv, Context, TxEnv};
+use guest_rt::BadInput;
+use revm::context::result::EVMError;
+use revm::context::{BlockEnv, CfgEnv, Context, Evm, TxEnv};
+use revm::handler::EthFrame;
+use revm::handler::instructions::EthInstructions;
 use revm::primitives::hardfork::SpecId;
-use revm::{ExecuteCommitEvm, MainBuilder, MainContext};
+use revm::{ExecuteCommitEvm, MainContext};
 
-use crate::{Block, State};
+use crate::precompiles::Precompiles;
+use crate::{Block, State, recover};
 
 /// The rules in force.
 const SPEC: SpecId = SpecId::PRAGUE;
@@ -67,10 +71,13 @@ impl Summary {
 }
 
 /// Executes the transactions of `block` one after the other on `state`.
-pub fn execute(block: &Block, state: &mut State) -> Vec<Receipt> {
+///
+/// # Errors
+/// [`BadInput`] if a transaction calls a precompiled contract that this guest lacks: what it does is then unknown.
+pub fn execute(block: &Block, state: &mut State) -> Result<Vec<Receipt>, BadInput> {
     let mut cfg = CfgEnv::new_with_spec(SPEC);
     cfg.chain_id = block.chain_id;
-    let mut evm = Context::mainnet()
+    let context = Context::mainnet()
         .with_db(state)
         .with_cfg(cfg)
         .with_block(BlockEnv {
@@ -81,16 +88,22 @@ pub fn execute(block: &Block, state: &mut State) -> Vec<Receipt> {
             basefee: block.base_fee,
             prevrandao: Some(block.prev_randao),
             ..BlockEnv::default()
-        })
-        .build_mainnet();
+        });
+    let instructions = EthInstructions::new_mainnet_with_spec(SPEC);
+    let mut evm = Evm::<_, (), _, _, EthFrame>::new(context, instructions, Precompiles::new());
 
     let mut gas_left = block.gas_limit;
     let mut receipts = Vec::with_capacity(block.transactions.len());
     for raw in &block.transactions {
-        let outcome = recover(raw)
-            .filter(|tx| tx.gas_limit <= gas_left)
-            // The database cannot fail, so an error is a verdict on the transaction.
-            .and_then(|tx| evm.transact_commit(tx).ok());
+        let outcome = match decode(raw).filter(|tx| tx.gas_limit <= gas_left) {
+            None => None,
+            Some(tx) => match evm.transact_commit(tx) {
+                Ok(result) => Some(result),
+                Err(EVMError::Transaction(_)) => None,
+                // The database cannot fail and the header was made here: only a precompiled contract is left.
+                Err(_) => return Err(BadInput("a precompiled contract that this guest lacks")),
+            },
+        };
         let receipt = match outcome {
             None => Receipt::Rejected,
             Some(result) => {
@@ -105,12 +118,12 @@ pub fn execute(block: &Block, state: &mut State) -> Vec<Receipt> {
         };
         receipts.push(receipt);
     }
-    receipts
+    Ok(receipts)
 }
 
 /// Decodes a raw transaction and recovers who signed it. `None` if it is malformed or of a kind that this guest does
 /// not execute (blobs and delegations).
-fn recover(raw: &[u8]) -> Option<TxEnv> {
+fn decode(raw: &[u8]) -> Option<TxEnv> {
     let tx = TxEnvelope::decode_2718_exact(raw).ok()?;
     if !matches!(
         tx,
@@ -118,7 +131,7 @@ fn recover(raw: &[u8]) -> Option<TxEnv> {
     ) {
         return None;
     }
-    let caller = tx.recover_signer().ok()?;
+    let caller = recover(tx.signature(), tx.signature_hash())?;
     Some(TxEnv {
         tx_type: tx.tx_type() as u8,
         caller,

@@ -13,6 +13,8 @@ extern crate alloc;
 
 mod execute;
 mod input;
+mod precompiles;
+mod recover;
 mod state;
 
 use alloc::format;
@@ -22,12 +24,14 @@ use guest_rt::{BadInput, Output};
 
 pub use execute::{Receipt, Summary, execute};
 pub use input::{Account, Block, MAGIC, Slot, VERSION};
+pub use precompiles::call;
+pub use recover::recover;
 pub use state::{State, load, root};
 
 /// Executes the block in `input`.
 ///
 /// # Errors
-/// [`BadInput`] if `input` is not a well-formed [`Block`]. Transactions may be anything at all.
+/// [`BadInput`] if `input` is not a well-formed [`Block`], or see [`execute`]. Transactions may be anything at all.
 pub fn run(input: &[u8]) -> Result<Output, BadInput> {
     let block = Block::from_bytes(input)?;
     let mut state = load(&block.accounts);
@@ -37,7 +41,7 @@ pub fn run(input: &[u8]) -> Result<Output, BadInput> {
         reverted,
         rejected,
         gas_used,
-    } = Summary::of(&execute(&block, &mut state));
+    } = Summary::of(&execute(&block, &mut state)?);
     let post_root = root(&state);
 
     let mut journal = Vec::from(pre_root.0);

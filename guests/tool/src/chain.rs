@@ -24,11 +24,9 @@ const BENEFICIARY: Address = address!("0x000000000000000000000000000000000000fee
 
 /// Tokens that every funded account starts with.
 const TOKENS: u64 = 1_000_000;
-/// Slots of the storage-heavy contract that are filled at the start.
-const FILLED_SLOTS: u64 = 64;
 
 /// How many transactions of each kind a block has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Size {
     /// Accounts with ether and tokens; the senders of transactions are the first of them.
     pub accounts: usize,
@@ -42,9 +40,14 @@ pub struct Size {
     pub churns: usize,
     /// Storage slots that each of those touches.
     pub slots_per_churn: u64,
-    /// Whether to add the odd ones: a contract creation and a call of what it made, a call that reverts, and
-    /// transactions with a wrong nonce, too little balance, a signature of someone else, and no meaning at all.
-    pub odd_ones: bool,
+    /// Slots of that contract that are filled at the start.
+    pub filled_slots: u64,
+    /// Creations of a contract, each with a call of what it made.
+    pub creations: usize,
+    /// Calls that revert.
+    pub reverts: usize,
+    /// Transactions that no block can contain; see `Sender::impossible`.
+    pub rejects: usize,
 }
 
 /// The input file with a block of this size.
@@ -66,7 +69,7 @@ fn block(size: Size) -> Result<Block> {
         base_fee: BASE_FEE as u64,
         beneficiary: BENEFICIARY,
         prev_randao: keccak256("rewit guest randao"),
-        accounts: accounts(size.accounts, &token, churn),
+        accounts: accounts(size, &token, churn),
         transactions: Sender::new(size.accounts).transactions(size, &token),
     })
 }
@@ -87,8 +90,8 @@ fn balance_slot(owner: Address) -> U256 {
     keccak256(preimage).into()
 }
 
-fn accounts(count: usize, token: &[u8], churn: Vec<u8>) -> Vec<Account> {
-    let wallets: Vec<Address> = (0..count).map(|i| address_of(&wallet(i))).collect();
+fn accounts(size: Size, token: &[u8], churn: Vec<u8>) -> Vec<Account> {
+    let wallets: Vec<Address> = (0..size.accounts).map(|i| address_of(&wallet(i))).collect();
     let mut balances: Vec<Slot> = wallets
         .iter()
         .map(|&owner| Slot {
@@ -98,7 +101,7 @@ fn accounts(count: usize, token: &[u8], churn: Vec<u8>) -> Vec<Account> {
         .collect();
     balances.push(Slot {
         key: U256::from(2),
-        value: U256::from(TOKENS * count as u64),
+        value: U256::from(TOKENS * size.accounts as u64),
     });
     balances.sort_by_key(|slot| slot.key);
 
@@ -118,7 +121,7 @@ fn accounts(count: usize, token: &[u8], churn: Vec<u8>) -> Vec<Account> {
         })
         .collect();
     accounts.push(contract(TOKEN, token.to_vec(), balances));
-    let filled = (0..FILLED_SLOTS).map(|i| Slot {
+    let filled = (0..size.filled_slots).map(|i| Slot {
         key: U256::from(i),
         value: U256::from(i * i + 3),
     });
@@ -146,13 +149,16 @@ impl Sender {
 
     /// The kinds take turns, as they do in a real block.
     fn transactions(mut self, size: Size, token: &[u8]) -> Vec<Bytes> {
-        let most = [
+        let rounds = [
             size.transfers,
             size.token_transfers,
             size.allowances,
             size.churns,
+            size.creations,
+            size.reverts,
+            size.rejects,
         ];
-        for i in 0..most.into_iter().max().unwrap_or(0) {
+        for i in 0..rounds.into_iter().max().unwrap_or(0) {
             if i < size.transfers {
                 self.transfer(i);
             }
@@ -169,9 +175,17 @@ impl Sender {
                 let arguments = [U256::from(first), U256::from(size.slots_per_churn)];
                 self.call(CHURN, abi_words(&arguments));
             }
-        }
-        if size.odd_ones {
-            self.odd_ones(token);
+            if i < size.creations {
+                self.creation(token);
+            }
+            if i < size.reverts {
+                // More tokens than there are.
+                let to = address_of(&wallet(0));
+                self.call(TOKEN, abi(0xa905_9cbb, &[word(to), U256::MAX]));
+            }
+            if i < size.rejects {
+                self.impossible(i);
+            }
         }
         self.raw
     }
@@ -237,8 +251,8 @@ impl Sender {
         self.push(tx, &wallet(spender));
     }
 
-    fn odd_ones(&mut self, token: &[u8]) {
-        // A second token, and a question to it.
+    /// A second token, and a question to it.
+    fn creation(&mut self, token: &[u8]) {
         let creator = self.next();
         let nonce = self.nonce(creator);
         let made = address_of(&wallet(creator)).create(nonce);
@@ -248,32 +262,31 @@ impl Sender {
             &wallet(creator),
         );
         self.call(made, abi(0x1816_0ddd, &[]));
+    }
 
-        // More tokens than the sender has: reverts, and is paid for.
-        let to = address_of(&wallet(0));
-        self.call(TOKEN, abi(0xa905_9cbb, &[word(to), U256::MAX]));
-
-        // The rest can be in no block. A nonce that is too high:
+    /// A transaction that no block can contain, for the `which`-th reason.
+    fn impossible(&mut self, which: usize) {
         let from = self.next();
-        let far = self.nonces[from] + 5;
-        self.push(
-            eip1559(far, 21_000, to.into(), ETHER, Bytes::new()),
-            &wallet(from),
-        );
-        // more ether than there is:
         let nonce = self.nonces[from];
-        let all = ETHER * U256::from(2);
-        self.push(
-            eip1559(nonce, 21_000, to.into(), all, Bytes::new()),
-            &wallet(from),
-        );
-        // a tampered signature, which makes some penniless stranger the sender:
-        let tx = eip1559(nonce, 21_000, to.into(), ETHER, Bytes::new());
-        let other = eip1559(nonce + 1, 21_000, to.into(), ETHER, Bytes::new());
-        let stolen = sign(other.signature_hash(), &wallet(from));
-        self.raw.push(encode(tx, stolen));
-        // and no transaction at all.
-        self.raw.push(Bytes::from_static(b"\x02not a transaction"));
+        let to = TxKind::from(BENEFICIARY);
+        match which % 4 {
+            0 => self.raw.push(Bytes::from_static(b"\x02not a transaction")),
+            1 => self.push(
+                eip1559(nonce + 5, 21_000, to, U256::ONE, Bytes::new()),
+                &wallet(from),
+            ),
+            2 => self.push(
+                eip1559(nonce, 21_000, to, ETHER * U256::from(2), Bytes::new()),
+                &wallet(from),
+            ),
+            _ => {
+                // A signature of something else makes some penniless stranger the sender.
+                let tx = eip1559(nonce, 21_000, to, U256::ONE, Bytes::new());
+                let other = eip1559(nonce, 21_000, to, U256::ZERO, Bytes::new());
+                let stolen = sign(other.signature_hash(), &wallet(from));
+                self.raw.push(encode(tx, stolen));
+            }
+        }
     }
 
     fn call(&mut self, to: Address, input: Bytes) {
@@ -350,4 +363,227 @@ fn abi_words(words: &[U256]) -> Bytes {
         .iter()
         .flat_map(|word| word.to_be_bytes::<32>())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use alloy_consensus::transaction::SignerRecoverable;
+    use alloy_eips::Decodable2718;
+    use guest_block::{Receipt, State, call, execute, load, recover, root};
+
+    use super::*;
+    use crate::trie_oracle;
+
+    const EVERYTHING: Size = Size {
+        accounts: 5,
+        transfers: 6,
+        token_transfers: 3,
+        allowances: 2,
+        churns: 3,
+        slots_per_churn: 12,
+        filled_slots: 10,
+        creations: 1,
+        reverts: 1,
+        rejects: 4,
+    };
+
+    /// The root of `state` by the other implementation.
+    fn oracle_root(state: &State, code: &BTreeMap<B256, Bytes>) -> B256 {
+        let accounts = state.cache.accounts.iter();
+        trie_oracle::secure_root(
+            accounts
+                .filter(|(_, account)| !account.info.is_empty())
+                .map(|(address, account)| {
+                    let slots = account.storage.iter().filter(|(_, v)| !v.is_zero());
+                    let storage = trie_oracle::secure_root(slots.map(|(key, value)| {
+                        (key.to_be_bytes::<32>().to_vec(), trie_oracle::rlp(value))
+                    }));
+                    let info = &account.info;
+                    let code = code.get(&info.code_hash).cloned().unwrap_or_default();
+                    let leaf = trie_oracle::account(info.nonce, info.balance, storage, &code);
+                    (address.to_vec(), leaf)
+                }),
+        )
+    }
+
+    fn code(block: &Block) -> BTreeMap<B256, Bytes> {
+        let accounts = block.accounts.iter();
+        accounts
+            .map(|account| (keccak256(&account.code), account.code.clone()))
+            .collect()
+    }
+
+    #[test]
+    fn roots_agree_with_another_trie() {
+        let block = block(EVERYTHING).unwrap();
+        let code = code(&block);
+        let mut state = load(&block.accounts);
+        let before = root(&state);
+        assert_eq!(before, oracle_root(&state, &code));
+        execute(&block, &mut state).unwrap();
+        assert_ne!(root(&state), before);
+        assert_eq!(root(&state), oracle_root(&state, &code));
+        assert_eq!(root(&load(&[])), oracle_root(&load(&[]), &code));
+    }
+
+    #[test]
+    fn every_kind_of_transaction_ends_as_it_should() {
+        let block = block(EVERYTHING).unwrap();
+        let mut state = load(&block.accounts);
+        let receipts = execute(&block, &mut state).unwrap();
+        let count = |kind: fn(&Receipt) -> bool| receipts.iter().filter(|r| kind(r)).count();
+        assert_eq!(count(|r| matches!(r, Receipt::Succeeded { .. })), 18);
+        assert_eq!(count(|r| matches!(r, Receipt::Reverted { .. })), 1);
+        assert_eq!(count(|r| matches!(r, Receipt::Rejected)), 4);
+
+        // Tokens were moved, not made: all balances add up to the supply.
+        let token = &state.cache.accounts[&TOKEN].storage;
+        let mut owners: Vec<Address> = (0..EVERYTHING.accounts)
+            .map(|i| address_of(&wallet(i)))
+            .collect();
+        owners.push(BENEFICIARY);
+        let total: U256 = owners
+            .iter()
+            .filter_map(|&owner| token.get(&balance_slot(owner)))
+            .sum();
+        assert_eq!(total, token[&U256::from(2)]);
+        assert_eq!(token[&balance_slot(BENEFICIARY)], U256::from(2 * 500));
+
+        // The tip goes to the beneficiary, one gwei per unit of gas or more.
+        let gas = guest_block::Summary::of(&receipts).gas_used;
+        let fees = state.cache.accounts[&BENEFICIARY].info.balance;
+        assert!(fees >= U256::from(gas) * U256::from(TIP));
+    }
+
+    #[test]
+    fn churn_fills_and_clears_slots() {
+        let size = Size {
+            accounts: 1,
+            churns: 2,
+            slots_per_churn: 8,
+            filled_slots: 4,
+            ..Size::default()
+        };
+        let block = block(size).unwrap();
+        let mut state = load(&block.accounts);
+        execute(&block, &mut state).unwrap();
+        // What the two calls, of slots 0..8 and 4..12, make of 3, 4, 7, 12 and zeros.
+        let mut expected: Vec<u64> = (0..12).map(|i| if i < 4 { i * i + 3 } else { 0 }).collect();
+        for range in [0..8, 4..12] {
+            for i in range {
+                let v = expected[i as usize];
+                expected[i as usize] = if v % 4 == 3 { 0 } else { 5 * v + i + 1 };
+            }
+        }
+        let storage = &state.cache.accounts[&CHURN].storage;
+        for (i, value) in expected.into_iter().enumerate() {
+            let got = storage.get(&U256::from(i)).copied().unwrap_or_default();
+            assert_eq!(got, U256::from(value), "slot {i}");
+        }
+        // Both ways through the loop were taken.
+        assert!(storage.values().any(|value| value.is_zero()));
+        assert!(storage.values().any(|value| !value.is_zero()));
+    }
+
+    #[test]
+    fn senders_agree_with_alloy() {
+        let mut rejected = 0;
+        for raw in block(EVERYTHING).unwrap().transactions {
+            let Ok(tx) = TxEnvelope::decode_2718_exact(&raw) else {
+                continue;
+            };
+            let sender = recover(tx.signature(), tx.signature_hash());
+            assert_eq!(sender, tx.recover_signer().ok());
+            // No key has r = 0, s = 0, or an s in the upper half.
+            let n = uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
+            let (r, s, v) = (tx.signature().r(), tx.signature().s(), tx.signature().v());
+            for (r, s) in [(U256::ZERO, s), (r, U256::ZERO), (r, n - s), (n, s), (r, n)] {
+                let bad = Signature::new(r, s, v);
+                assert_eq!(recover(&bad, tx.signature_hash()), None);
+                rejected += 1;
+            }
+        }
+        assert!(rejected > 0);
+    }
+
+    /// Ours and revm's precompiled contracts: same cost, same answer.
+    #[test]
+    fn precompiled_contracts_agree_with_revm() {
+        let raw = &block(EVERYTHING).unwrap().transactions[0];
+        let tx = TxEnvelope::decode_2718_exact(raw).unwrap();
+        let signature = tx.signature();
+        let mut good = tx.signature_hash().to_vec();
+        good.extend(U256::from(27 + u8::from(signature.v())).to_be_bytes::<32>());
+        good.extend(signature.r().to_be_bytes::<32>());
+        good.extend(signature.s().to_be_bytes::<32>());
+        let mut inputs: Vec<Vec<u8>> = (0..=130).map(|len| vec![0x5a; len]).collect();
+        // The other parity, a wrong recovery id, one that is too long, and every length of a good input.
+        for (at, flip) in [(63, 27 ^ 28), (63, 4), (40, 1), (70, 1), (100, 1), (3, 1)] {
+            let mut bad = good.clone();
+            bad[at] ^= flip;
+            inputs.push(bad);
+        }
+        inputs.extend((0..=good.len()).map(|len| good[..len].to_vec()));
+        inputs.push([&good[..], b"more"].concat());
+
+        let theirs = revm::precompile::Precompiles::prague();
+        for number in 1..=0x12 {
+            let their = theirs.get(&Address::with_last_byte(number));
+            for input in &inputs {
+                let Some((gas, output)) = call(number, input) else {
+                    assert!(![1, 2, 4].contains(&number));
+                    continue;
+                };
+                let their = their.unwrap().execute(input, u64::MAX, 0).unwrap();
+                assert_eq!((gas, &output[..]), (their.gas_used, &their.bytes[..]));
+            }
+            assert_eq!(their.is_some(), number <= 0x11, "{number}");
+        }
+        let sender = recover(signature, tx.signature_hash()).unwrap();
+        assert_eq!(call(1, &good).unwrap().1, sender.into_word().to_vec());
+    }
+
+    #[test]
+    fn a_block_with_an_unknown_precompiled_contract_is_refused() {
+        let mut block = block(EVERYTHING).unwrap();
+        for (number, fine) in [(4, true), (5, false), (0x12, true)] {
+            let mut sender = Sender::new(1);
+            sender.call(Address::with_last_byte(number), Bytes::from_static(b"x"));
+            block.transactions = sender.raw;
+            let receipts = execute(&block, &mut load(&block.accounts));
+            assert_eq!(receipts.is_ok(), fine, "{number}");
+        }
+    }
+
+    #[test]
+    fn malformed_blocks_are_refused() {
+        let good = block(EVERYTHING).unwrap();
+        let bytes = good.to_bytes();
+        assert_eq!(Block::from_bytes(&bytes), Ok(good.clone()));
+        for end in 0..bytes.len() {
+            assert!(Block::from_bytes(&bytes[..end]).is_err(), "{end}");
+        }
+        let spoil: [fn(&mut Block); 5] = [
+            |b| b.accounts.swap(0, 1),
+            |b| b.accounts.push(b.accounts.last().unwrap().clone()),
+            |b| b.accounts[0] = Account::default(),
+            |b| contract(b).storage.swap(0, 1),
+            |b| contract(b).storage[0].value = U256::ZERO,
+        ];
+        for (i, spoil) in spoil.into_iter().enumerate() {
+            let mut bad = good.clone();
+            spoil(&mut bad);
+            assert!(Block::from_bytes(&bad.to_bytes()).is_err(), "way {i}");
+        }
+    }
+
+    fn contract(block: &mut Block) -> &mut Account {
+        block
+            .accounts
+            .iter_mut()
+            .find(|account| account.address == TOKEN)
+            .unwrap()
+    }
 }

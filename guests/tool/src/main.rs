@@ -16,7 +16,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use catalog::{Entry, GUESTS};
 use guest_rt::EXIT_BAD_INPUT;
 use manifest::{Guest, Input, Manifest};
@@ -81,11 +81,11 @@ fn describe(folder: &Path, entry: &Entry) -> Result<Guest> {
     fs::create_dir_all(folder.join("inputs"))?;
 
     let mut inputs = BTreeMap::new();
-    let kinds = [
-        ("default", "", entry.default),
-        ("small", "-small", entry.small),
-    ];
-    for (kind, suffix, make) in kinds {
+    for &(kind, make) in entry.inputs {
+        let suffix = match kind {
+            "default" => String::new(),
+            _ => format!("-{kind}"),
+        };
         let path = format!("inputs/{}{suffix}.{}", entry.name, entry.extension);
         let bytes = make()?;
         manifest::write(&folder.join(&path), &bytes)?;
@@ -120,12 +120,12 @@ fn verify(folder: &Path) -> Result<()> {
     for_every_input(folder, |entry, elf, kind, input| {
         let bytes = read(&folder.join(&input.path))?;
         ensure!(hash(&bytes) == input.blake3, "the input has another hash");
-        let made = match kind {
-            "default" => (entry.default)()?,
-            "small" => (entry.small)()?,
-            _ => bail!("the catalogue has no such input"),
-        };
-        ensure!(made == bytes, "the input is not what the tool generates");
+        let (_, make) = entry
+            .inputs
+            .iter()
+            .find(|(name, _)| *name == kind)
+            .context("the catalogue has no such input")?;
+        ensure!(make()? == bytes, "the input is not what the tool generates");
 
         let native = (entry.run)(&bytes).map_err(|why| anyhow::anyhow!(why.0))?;
         check_run(input, 0, native.text.as_bytes(), &native.journal).context("natively")?;

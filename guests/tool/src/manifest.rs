@@ -34,7 +34,7 @@ pub struct Guest {
     pub elf: String,
     /// BLAKE3 of it, in hexadecimal digits.
     pub elf_blake3: String,
-    /// By name: `default` and `small`.
+    /// By name: `default` for everyday measurements, `small` for quick tests, and for `block` a `large` one.
     pub inputs: BTreeMap<String, Input>,
 }
 
