@@ -153,9 +153,8 @@ fn changes(cell: F, row: usize) -> [F; NUM_VALUES] {
     let flipped = if cell == F::ONE { F::ZERO } else { F::ONE };
     let negated = if cell == F::ZERO { -F::from_u32(2) } else { -cell };
     let in_range = F::from_u32(cell.as_canonical_u32() ^ 0x80);
-    [cell + F::TWO, flipped, negated, in_range, cell + F::from_u32(mixed | 4)]|value| {
-        if value == cell { cell + F::from_u32(3) } else { value }
-    })
+    [cell + F::TWO, flipped, negated, in_range, cell + F::from_u32(mixed | 4)]
+        .map(|value| if value == cell { cell + F::from_u32(3) } else { value })
 }
 
 /// Whether the messages of a changed row give it away.
