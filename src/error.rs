@@ -39,6 +39,9 @@ pub enum Error {
     /// A shipment decoded, but replaying it does not end where it says.
     #[error("replay does not match the shipment: {0}")]
     Replay(String),
+    /// Two ways to the same result give different ones.
+    #[error("results differ: {0}")]
+    Differs(String),
     /// The machine cannot provide what was asked for.
     #[error("{0}")]
     Resource(String),

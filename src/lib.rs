@@ -3,7 +3,7 @@
 //! The modules follow the data flow, and each depends only on those before it:
 //!
 //! ```text
-//! guest ELF -> vm -> segment -> ship -> witness -> stark -> measure -> report
+//! guest ELF -> vm -> segment -> ship -> witness -> stark -> measure -> model -> report
 //!                                          |
 //!                                       backend (cpu)
 //! ```
@@ -21,5 +21,11 @@ pub mod witness;
 pub mod backend;
 
 pub mod stark;
+
+pub mod measure;
+
+pub mod model;
+
+pub mod report;
 
 pub use error::{Error, Result};

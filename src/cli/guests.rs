@@ -1,0 +1,161 @@
+//! The built-in guests, and how a guest is named on the command line.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io::Read;
+use std::path::Path;
+
+use rewit::report::format_count;
+use rewit::vm::Program;
+use rewit::{Error, Result};
+use serde::Deserialize;
+
+use super::{GuestArgs, print, read_file};
+
+/// A guest and its input, ready to run.
+pub(crate) struct Guest {
+    /// Name of a built-in guest, or of the file.
+    pub(crate) name: String,
+    /// Its program.
+    pub(crate) program: Program,
+    /// Its input.
+    pub(crate) input: Vec<u8>,
+}
+
+struct BuiltIn {
+    name: &'static str,
+    elf: &'static [u8],
+    /// By name; the first is the default.
+    inputs: &'static [(&'static str, &'static [u8])],
+}
+
+/// One built-in guest: its name, and the names and files of its inputs.
+macro_rules! built_in {
+    ($name:literal: $($input:literal = $file:literal),+) => {
+        BuiltIn {
+            name: $name,
+            elf: include_bytes!(concat!("../../guests/prebuilt/", $name, ".elf")),
+            inputs: &[$(($input, include_bytes!(concat!("../../guests/inputs/", $file)))),+],
+        }
+    };
+}
+
+const MANIFEST: &str = include_str!("../../guests/manifest.json");
+
+static BUILT_IN: [BuiltIn; 6] = [
+    built_in!("fib": "default" = "fib.txt", "small" = "fib-small.txt"),
+    built_in!("sha2-chain": "default" = "sha2-chain.txt", "small" = "sha2-chain-small.txt"),
+    built_in!("keccak-chain": "default" = "keccak-chain.txt", "small" = "keccak-chain-small.txt"),
+    built_in!("sort": "default" = "sort.txt", "small" = "sort-small.txt"),
+    built_in!("ecdsa": "default" = "ecdsa.bin", "small" = "ecdsa-small.bin"),
+    built_in!(
+        "block":
+        "default" = "block.bin", "small" = "block-small.bin", "large" = "block-large.bin"
+    ),
+];
+
+/// Finds the guest and its input.
+///
+/// # Errors
+/// [`Error::Usage`] if it is neither built in nor looks like a path, [`Error::Io`] or
+/// [`Error::Elf`] if a file cannot be used.
+pub(crate) fn load(args: &GuestArgs) -> Result<Guest> {
+    let built_in = find(&args.guest);
+    let program = load_program(&args.guest)?;
+    let input = match (args.input.as_deref(), built_in) {
+        (None, None) => Vec::new(),
+        (None, Some(guest)) => guest.inputs[0].1.to_vec(),
+        (Some("-"), _) => {
+            let mut input = Vec::new();
+            std::io::stdin()
+                .read_to_end(&mut input)
+                .map_err(|source| Error::Io {
+                    path: "standard input".into(),
+                    source,
+                })?;
+            input
+        }
+        (Some(name), Some(guest)) => match guest.inputs.iter().find(|(n, _)| *n == name) {
+            Some((_, input)) => input.to_vec(),
+            None => read_file(Path::new(name))?,
+        },
+        (Some(path), None) => read_file(Path::new(path))?,
+    };
+    let name = match built_in {
+        Some(guest) => guest.name.to_owned(),
+        // Not the whole path: result files are for others.
+        None => Path::new(&args.guest).file_name().map_or_else(
+            || args.guest.clone(),
+            |name| name.to_string_lossy().into_owned(),
+        ),
+    };
+    Ok(Guest {
+        name,
+        program,
+        input,
+    })
+}
+
+/// Loads a program by the name of a built-in guest or by its path.
+pub(crate) fn load_program(name: &str) -> Result<Program> {
+    if let Some(guest) = find(name) {
+        return Ok(Program::from_elf(guest.elf.to_vec())?);
+    }
+    let path = Path::new(name);
+    if !path.exists() && !name.contains(['/', '\\', '.']) {
+        let known: Vec<&str> = BUILT_IN.iter().map(|guest| guest.name).collect();
+        return Err(Error::Usage(format!(
+            "unknown guest {name:?}: give --guest one of {} or the path of an elf file",
+            known.join(", ")
+        )));
+    }
+    Ok(Program::from_elf(read_file(path)?)?)
+}
+
+/// The built-in program with this digest.
+pub(crate) fn by_digest(digest: &[u8; 32]) -> Option<Program> {
+    let guest = BUILT_IN
+        .iter()
+        .find(|guest| blake3::hash(guest.elf) == *digest)?;
+    Program::from_elf(guest.elf.to_vec()).ok()
+}
+
+fn find(name: &str) -> Option<&'static BuiltIn> {
+    BUILT_IN.iter().find(|guest| guest.name == name)
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    guests: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    name: String,
+    description: String,
+    inputs: BTreeMap<String, ListedInput>,
+}
+
+#[derive(Deserialize)]
+struct ListedInput {
+    instructions: u64,
+}
+
+/// Prints the built-in guests with what the manifest says of them.
+pub(crate) fn list() -> Result<()> {
+    let manifest: Manifest = serde_json::from_str(MANIFEST)
+        .map_err(|error| Error::Resource(format!("guests/manifest.json: {error}")))?;
+    let mut out = String::new();
+    for guest in &manifest.guests {
+        let _ = writeln!(out, "{:<13} {}", guest.name, guest.description);
+        for (name, input) in &guest.inputs {
+            let count = format_count(input.instructions);
+            let _ = writeln!(
+                out,
+                "{:<13}   --input {name:<8} {count:>12} instructions",
+                ""
+            );
+        }
+    }
+    print(out.as_bytes())
+}

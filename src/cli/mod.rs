@@ -1,0 +1,210 @@
+//! The command line: one file per subcommand.
+
+mod devices;
+mod exec;
+mod guests;
+mod inspect;
+mod run;
+mod ship;
+mod validate;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use rewit::ship::{Compression, Encoding};
+use rewit::{Error, Result};
+
+/// Measures whether it is cheaper to recompute a zkVM witness or to ship it.
+///
+/// Without a subcommand it does the main job, as `rewit run` does: it executes a guest, cuts the
+/// run into segments, sends some of them through every encoding, regenerates their witnesses,
+/// checks that these are identical, and prints what each encoding costs and up to which bandwidth
+/// recomputing is faster than shipping.
+///
+/// Exit codes: 0 success; 1 failure; 2 wrong usage or a capability that is missing; 3 results that
+/// should be the same differ. `exec` exits with the guest's own code.
+#[derive(Parser, Debug)]
+#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::RunArgs,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Measure every encoding on a guest and print the break-even bandwidths (the default).
+    Run(run::RunArgs),
+    /// Execute a guest; its output goes to standard output and error, and its exit code is ours.
+    Exec(exec::ExecArgs),
+    /// Write one segment of a run as a shipment file.
+    Encode(ship::EncodeArgs),
+    /// Regenerate the witness from a shipment file and print its digest.
+    Regenerate(ship::RegenerateArgs),
+    /// Say what the header of a shipment file says.
+    Inspect(inspect::InspectArgs),
+    /// Check result files.
+    Validate(validate::ValidateArgs),
+    /// List what this build can compute on.
+    Devices,
+    /// List the built-in guests and their inputs.
+    Guests,
+    /// Print the JSON Schema of result files.
+    Schema,
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// The guest and its input.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct GuestArgs {
+    /// A built-in guest (see `rewit guests`) or the path of a static RV32IM ELF file.
+    #[arg(long, value_name = "NAME|PATH", default_value = "block")]
+    pub(crate) guest: String,
+    /// What the guest reads from standard input: a file, `-` for this program's standard input, or
+    /// for a built-in guest the name of one of its inputs. Without it a built-in guest gets its
+    /// `default` input, any other an empty one.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) input: Option<String>,
+    /// Most cycles the guest may take.
+    #[arg(long, value_name = "N", default_value_t = 1 << 34)]
+    pub(crate) max_cycles: u64,
+}
+
+/// How a run is cut.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct CutArgs {
+    /// Base-2 logarithm of the cycles in a segment.
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(4..=i64::from(rewit::ship::MAX_LOG_CYCLES))
+    )]
+    pub(crate) segment_log_cycles: u32,
+    /// Base-2 logarithm of the cycles in a chunk of a shipped minimal trace; at most that of a
+    /// segment.
+    #[arg(
+        long,
+        value_name = "C",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u32).range(2..=i64::from(rewit::ship::MAX_LOG_CYCLES))
+    )]
+    pub(crate) chunk_log_cycles: u32,
+}
+
+impl CutArgs {
+    fn check(self) -> Result<()> {
+        if self.chunk_log_cycles > self.segment_log_cycles {
+            return Err(Error::Usage(format!(
+                "--chunk-log-cycles {} is above --segment-log-cycles {}; a chunk is no longer than \
+                 its segment",
+                self.chunk_log_cycles, self.segment_log_cycles
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Reads the command line; on wrong usage and on `--help` and `--version` it prints and exits.
+pub(crate) fn parse() -> Cli {
+    Cli::parse()
+}
+
+/// Does what was asked for.
+pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
+    let done = |()| ExitCode::SUCCESS;
+    match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(args) => run::run(args).map(done),
+        Command::Exec(args) => exec::exec(&args),
+        Command::Encode(args) => ship::encode(&args).map(done),
+        Command::Regenerate(args) => ship::regenerate(&args).map(done),
+        Command::Inspect(args) => inspect::inspect(&args).map(done),
+        Command::Validate(args) => validate::validate(&args).map(done),
+        Command::Devices => devices::devices().map(done),
+        Command::Guests => guests::list().map(done),
+        Command::Schema => print(rewit::report::schema().as_bytes()).map(done),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "rewit", &mut script);
+            print(&script).map(done)
+        }
+    }
+}
+
+/// The exit code for an error, as in the help text.
+pub(crate) fn exit_code(error: &Error) -> ExitCode {
+    ExitCode::from(match error {
+        Error::Usage(_) => 2,
+        Error::Differs(_) => 3,
+        _ => 1,
+    })
+}
+
+/// Writes to standard output. A reader that has gone away is no failure: it has read enough.
+fn print(bytes: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    ignore_broken_pipe(
+        out.write_all(bytes).and_then(|()| out.flush()),
+        "standard output",
+    )
+}
+
+fn ignore_broken_pipe(written: io::Result<()>, name: &str) -> Result<()> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Io {
+            path: PathBuf::from(name),
+            source: error,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a file whole.
+fn read_file(path: &std::path::Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a file whole; `-` is standard output.
+fn write_file(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
+    if path.as_os_str() == "-" {
+        return print(bytes);
+    }
+    std::fs::write(path, bytes).map_err(|source| Error::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Sets the number of threads for everything that is parallel; returns it.
+fn use_threads(threads: Option<u32>) -> Result<u32> {
+    let mut pool = rayon::ThreadPoolBuilder::new();
+    if let Some(threads) = threads {
+        pool = pool.num_threads(threads as usize);
+    }
+    pool.build_global()
+        .map_err(|error| Error::Resource(format!("no threads (--threads): {error}")))?;
+    Ok(rayon::current_num_threads() as u32)
+}
+
+/// Parses the name of an encoding.
+fn parse_encoding(name: &str) -> Result<Encoding, String> {
+    name.parse()
+        .map_err(|error: rewit::ship::ShipError| error.to_string())
+}
+
+/// Parses the name of a compression.
+fn parse_compression(name: &str) -> Result<Compression, String> {
+    name.parse()
+        .map_err(|error: rewit::ship::ShipError| error.to_string())
+}

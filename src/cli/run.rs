@@ -1,0 +1,154 @@
+//! `rewit run`: the main job.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use rewit::measure::{self, Hardware, Job, Measurement, Parameters, Progress, Selection};
+use rewit::report::{self, ResultFile};
+use rewit::ship::{Compression, Encoding};
+use rewit::{Error, Result};
+
+use super::{CutArgs, GuestArgs, guests, parse_compression, parse_encoding, print, use_threads};
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    guest: GuestArgs,
+    #[command(flatten)]
+    cut: CutArgs,
+    /// Encodings to measure, separated by commas [default: all].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse_encoding)]
+    encodings: Vec<Encoding>,
+    /// Compressions to measure, separated by commas [default: raw,lz4,zstd].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse_compression)]
+    compressions: Vec<Compression>,
+    /// How many segments to measure, evenly spaced over the run, or `all`.
+    #[arg(long, value_name = "N|all", default_value = "4", value_parser = parse_selection)]
+    segments: Selection,
+    /// Most samples of a stage per segment; fewer are taken of stages that take long.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    samples: u32,
+    /// Threads that encode, decode and regenerate [default: all].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: Option<u32>,
+    /// Write the result file here; it is there from the start and rewritten as the run goes on.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print the result file instead of the table.
+    #[arg(long)]
+    json: bool,
+    /// Show no progress; it is shown only on a terminal anyway.
+    #[arg(long)]
+    no_progress: bool,
+}
+
+fn parse_selection(text: &str) -> Result<Selection, String> {
+    if text == "all" {
+        return Ok(Selection::All);
+    }
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(Selection::Spaced(count)),
+        _ => Err("expected a number from 1, or all".into()),
+    }
+}
+
+/// All of `all` if none is `chosen`; otherwise those chosen, once each and in the order of `all`.
+fn chosen<T: Copy + PartialEq>(chosen: &[T], all: &[T]) -> Vec<T> {
+    all.iter()
+        .copied()
+        .filter(|x| chosen.is_empty() || chosen.contains(x))
+        .collect()
+}
+
+/// Runs the job and prints the report.
+pub(crate) fn run(args: RunArgs) -> Result<()> {
+    let started = Instant::now();
+    args.cut.check()?;
+    let guest = guests::load(&args.guest)?;
+    let encodings = chosen(&args.encodings, &Encoding::ALL);
+    let compressions = chosen(&args.compressions, &Compression::ALL);
+    let parameters = Parameters {
+        log_cycles: args.cut.segment_log_cycles,
+        log_chunk: args.cut.chunk_log_cycles,
+        encodings: encodings.iter().map(|e| e.name().to_owned()).collect(),
+        compressions: compressions.iter().map(|c| c.name().to_owned()).collect(),
+        segments: args.segments,
+        max_cycles: args.guest.max_cycles,
+        threads: use_threads(args.threads)?,
+        samples: args.samples,
+    };
+    let job = Job {
+        name: &guest.name,
+        program: &guest.program,
+        input: &guest.input,
+        parameters: &parameters,
+        encodings: &encodings,
+        compressions: &compressions,
+    };
+
+    let hardware = Hardware::detect();
+    let now = jiff::Timestamp::now();
+    let created = jiff::Timestamp::from_second(now.as_second())
+        .unwrap_or(now)
+        .to_string();
+    let file = |measurement: &Measurement, complete| {
+        let elapsed = started.elapsed().as_secs_f64();
+        ResultFile::new(measurement, &hardware, &created, elapsed, complete)
+    };
+    let bar = progress_bar(args.no_progress);
+    let measured = measure::run(&job, &mut |progress: &Progress<'_>| {
+        bar.set_length(progress.total);
+        bar.set_position(progress.step);
+        bar.set_message(progress.done.to_owned());
+        match &args.out {
+            Some(path) => report::write(path, &file(progress.so_far, false)),
+            None => Ok(()),
+        }
+    });
+    bar.finish_and_clear();
+    let measurement = measured.map_err(hint)?;
+
+    let result = file(&measurement, true);
+    if let Some(path) = &args.out {
+        report::write(path, &result)?;
+    }
+    if measurement.guest.exit_code != Some(0) {
+        eprintln!(
+            "rewit: warning: the guest exited with code {}",
+            measurement.guest.exit_code.unwrap_or(0)
+        );
+    }
+    let text = if args.json {
+        report::to_json(&result)
+    } else {
+        report::render(&result)
+    };
+    print(text.as_bytes())
+}
+
+/// Names what to do about an error where the error does not.
+fn hint(error: Error) -> Error {
+    match error {
+        Error::Resource(what) => Error::Resource(format!(
+            "{what}; with a lower --segment-log-cycles a segment takes less memory"
+        )),
+        other => other,
+    }
+}
+
+/// A bar on standard error, which hides itself where that is no terminal.
+fn progress_bar(hidden: bool) -> ProgressBar {
+    if hidden {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{elapsed:>4} {wide_bar} {pos}/{len} {msg:28!}")
+        .expect("the template is well-formed");
+    ProgressBar::new(0).with_style(style)
+}

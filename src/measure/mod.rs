@@ -1,0 +1,15 @@
+//! Measuring: stages with named boundaries, the machine they ran on, and the main job.
+//!
+//! `docs/method.md` says what lies inside each boundary.
+
+mod capture;
+mod hardware;
+mod run;
+mod stage;
+
+pub use capture::{Capture, Captured};
+pub use hardware::{Hardware, Simd};
+pub use run::{
+    Guest, Job, MeasuredSegment, Measurement, Parameters, Progress, Selection, run, segments_of,
+};
+pub use stage::{Interval, Key, Kind, Row, Rows, Sample, Stage, Summary, Unit};

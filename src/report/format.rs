@@ -1,0 +1,80 @@
+//! Numbers for people: three significant digits and a unit.
+
+/// Three significant digits, for values from 0 to below 1000.
+fn digits(value: f64) -> String {
+    let places = if value >= 99.95 {
+        0
+    } else if value >= 9.995 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.places$}")
+}
+
+fn scaled(value: f64, units: &[(f64, &str)]) -> String {
+    let &(scale, unit) = units
+        .iter()
+        .find(|(scale, _)| value >= 0.9995 * scale)
+        .unwrap_or(&units[units.len() - 1]);
+    format!("{} {unit}", digits(value / scale))
+}
+
+/// Bytes with a decimal unit: `731 MB`.
+pub fn format_bytes(bytes: f64) -> String {
+    if bytes < 1e3 {
+        return format!("{bytes:.0} B");
+    }
+    scaled(
+        bytes,
+        &[(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")],
+    )
+}
+
+/// Seconds: `1.25 s`, `31.0 ms`, `2.50 µs`.
+pub fn format_seconds(seconds: f64) -> String {
+    scaled(seconds, &[(1.0, "s"), (1e-3, "ms"), (1e-6, "µs")])
+}
+
+/// Bits per second with a decimal unit: `25.0 Gb/s`.
+pub fn format_bandwidth(bits_per_second: f64) -> String {
+    scaled(
+        bits_per_second,
+        &[(1e12, "Tb/s"), (1e9, "Gb/s"), (1e6, "Mb/s"), (1e3, "kb/s")],
+    )
+}
+
+/// A count in groups of three digits: `58,992,822`.
+pub fn format_count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_digits_and_a_unit() {
+        assert_eq!(format_bytes(0.0), "0 B");
+        assert_eq!(format_bytes(999.0), "999 B");
+        assert_eq!(format_bytes(999_499.0), "999 kB");
+        assert_eq!(format_bytes(999_600.0), "1.00 MB");
+        assert_eq!(format_bytes(731_234_567.0), "731 MB");
+        assert_eq!(format_seconds(0.0), "0.00 µs");
+        assert_eq!(format_seconds(0.031), "31.0 ms");
+        assert_eq!(format_seconds(12.34), "12.3 s");
+        assert_eq!(format_bandwidth(25e9), "25.0 Gb/s");
+        assert_eq!(format_bandwidth(9.996e9), "10.0 Gb/s");
+        assert_eq!(format_count(58_992_822), "58,992,822");
+        assert_eq!(format_count(999), "999");
+        assert_eq!(format_count(0), "0");
+    }
+}

@@ -1,0 +1,15 @@
+//! Result files and tables.
+
+mod format;
+mod result;
+mod table;
+mod validate;
+mod verdict;
+mod write;
+
+pub use format::{format_bandwidth, format_bytes, format_count, format_seconds};
+pub use result::{ResultFile, SCHEMA_VERSION, Tool, schema};
+pub use table::render;
+pub use validate::{MAX_BYTES, read};
+pub use verdict::{BreakEven, Total, Verdict, Witnesses, verdicts};
+pub use write::{to_json, write};

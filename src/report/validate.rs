@@ -1,0 +1,243 @@
+//! Reading result files, which may come from anywhere.
+
+use serde::Deserialize;
+
+use super::{ResultFile, SCHEMA_VERSION};
+use crate::measure::{Kind, MeasuredSegment, Row, Summary};
+use crate::model::Crossing;
+use crate::ship::{Compression, Encoding};
+use crate::{Error, Result};
+
+/// Largest file that is read, in bytes.
+pub const MAX_BYTES: usize = 64 << 20;
+
+/// Reads a result file and checks it: schema version, types, ranges, digests, names, and that
+/// summaries are those of their samples.
+///
+/// # Errors
+/// [`Error::ResultFile`] naming the field. Never panics.
+pub fn read(bytes: &[u8]) -> Result<ResultFile> {
+    if bytes.len() > MAX_BYTES {
+        return Err(bad(&format!(
+            "{} bytes, expected at most {MAX_BYTES}",
+            bytes.len()
+        )));
+    }
+    /// What every version of the format has.
+    #[derive(Deserialize)]
+    struct Version {
+        schema_version: u64,
+    }
+    let version: Version =
+        serde_json::from_slice(bytes).map_err(|error| bad(&error.to_string()))?;
+    if version.schema_version != u64::from(SCHEMA_VERSION) {
+        return Err(bad(&format!(
+            "schema_version is {}: this build reads version {SCHEMA_VERSION}",
+            version.schema_version
+        )));
+    }
+    let result: ResultFile =
+        serde_json::from_slice(bytes).map_err(|error| bad(&error.to_string()))?;
+    check(&result)?;
+    Ok(result)
+}
+
+fn bad(what: &str) -> Error {
+    Error::ResultFile(what.to_owned())
+}
+
+/// Checks what types do not say.
+fn check(result: &ResultFile) -> Result<()> {
+    let ResultFile {
+        schema_version: _,
+        complete: _,
+        created,
+        elapsed_seconds,
+        tool,
+        hardware: _,
+        guest,
+        parameters,
+        num_segments,
+        segments,
+        rows,
+        verdicts,
+        notes: _,
+    } = result;
+    if created.parse::<jiff::Timestamp>().is_err() {
+        return Err(bad(&format!(
+            "created is {created:?}: expected a time as in RFC 3339"
+        )));
+    }
+    number("elapsed_seconds", *elapsed_seconds)?;
+    if tool.git_commit != "unknown" {
+        hex("tool.git_commit", &tool.git_commit, 40)?;
+    }
+    hex("guest.elf_blake3", &guest.elf_blake3, 64)?;
+    hex("guest.input_blake3", &guest.input_blake3, 64)?;
+    if guest.exit_code.is_some_and(|code| code > 255) {
+        return Err(bad("guest.exit_code is above 255"));
+    }
+    if parameters.log_cycles > crate::ship::MAX_LOG_CYCLES {
+        return Err(bad(&format!(
+            "parameters.log_cycles is {}",
+            parameters.log_cycles
+        )));
+    }
+    if parameters.log_chunk > parameters.log_cycles {
+        return Err(bad(&format!(
+            "parameters.log_chunk is {}",
+            parameters.log_chunk
+        )));
+    }
+    for (i, name) in parameters.encodings.iter().enumerate() {
+        encoding(&format!("parameters.encodings[{i}]"), name)?;
+    }
+    for (i, name) in parameters.compressions.iter().enumerate() {
+        compression(&format!("parameters.compressions[{i}]"), name)?;
+    }
+    for (i, segment) in segments.iter().enumerate() {
+        let at = format!("segments[{i}]");
+        let MeasuredSegment {
+            index,
+            start_cycle,
+            num_cycles,
+            witness_blake3,
+            ..
+        } = segment;
+        hex(&format!("{at}.witness_blake3"), witness_blake3, 64)?;
+        if u64::from(*index) >= *num_segments {
+            return Err(bad(&format!(
+                "{at}.index is {index} of {num_segments} segments"
+            )));
+        }
+        let end = start_cycle.checked_add((*num_cycles).into());
+        if end.is_none_or(|end| end > guest.cycles) {
+            return Err(bad(&format!(
+                "{at} ends after the guest's {} cycles",
+                guest.cycles
+            )));
+        }
+    }
+    for (i, row) in rows.iter().enumerate() {
+        check_row(&format!("rows[{i}]"), row)?;
+    }
+    for (i, verdict) in verdicts.iter().enumerate() {
+        let at = format!("verdicts[{i}]");
+        if verdict.kind != Kind::Modelled {
+            return Err(bad(&format!("{at}.kind is not modelled")));
+        }
+        encoding(&format!("{at}.encoding"), &verdict.encoding)?;
+        compression(&format!("{at}.compression"), &verdict.compression)?;
+        number(&format!("{at}.bytes"), verdict.bytes)?;
+        number(&format!("{at}.bytes_per_cycle"), verdict.bytes_per_cycle)?;
+        number(&format!("{at}.seconds"), verdict.seconds)?;
+        for (j, found) in verdict.break_even.iter().enumerate() {
+            if let Crossing::Below { bits_per_second } | Crossing::Above { bits_per_second } =
+                found.recompute
+            {
+                number(
+                    &format!("{at}.break_even[{j}].recompute.bits_per_second"),
+                    bits_per_second,
+                )?;
+            }
+        }
+        for (j, total) in verdict.totals.iter().enumerate() {
+            number(
+                &format!("{at}.totals[{j}].gigabits_per_second"),
+                total.gigabits_per_second,
+            )?;
+            number(&format!("{at}.totals[{j}].seconds"), total.seconds)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_row(at: &str, row: &Row) -> Result<()> {
+    let Row {
+        key,
+        kind: _,
+        unit,
+        samples,
+        summary,
+    } = row;
+    if *unit != key.stage.unit() {
+        return Err(bad(&format!(
+            "{at}.unit does not fit stage {}",
+            key.stage.name()
+        )));
+    }
+    if let Some(name) = &key.encoding {
+        encoding(&format!("{at}.encoding"), name)?;
+    }
+    if let Some(name) = &key.compression {
+        compression(&format!("{at}.compression"), name)?;
+    }
+    if let Some(backend) = &key.backend
+        && !["cpu", "cuda"].contains(&backend.as_str())
+    {
+        return Err(bad(&format!(
+            "{at}.backend is {backend:?}: expected cpu or cuda; numbers from a stand-in for a \
+             device are no results"
+        )));
+    }
+    for (j, sample) in samples.iter().enumerate() {
+        number(&format!("{at}.samples[{j}].value"), sample.value)?;
+    }
+    let Some(expected) = row.recompute() else {
+        return Err(bad(&format!("{at}.samples is empty")));
+    };
+    if !close(summary, &expected) {
+        return Err(bad(&format!("{at}.summary is not that of the samples")));
+    }
+    Ok(())
+}
+
+/// Whether two summaries agree but for rounding.
+fn close(a: &Summary, b: &Summary) -> bool {
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
+    let intervals = match (&a.interval, &b.interval) {
+        (None, None) => true,
+        (Some(a), Some(b)) => {
+            near(a.low, b.low) && near(a.high, b.high) && near(a.confidence, b.confidence)
+        }
+        _ => false,
+    };
+    intervals
+        && near(a.median, b.median)
+        && near(a.min, b.min)
+        && near(a.max, b.max)
+        && near(a.mean, b.mean)
+}
+
+fn number(at: &str, value: f64) -> Result<()> {
+    if value.is_finite() && value >= 0.0 {
+        Ok(())
+    } else {
+        Err(bad(&format!(
+            "{at} is {value}: expected a finite number, not negative"
+        )))
+    }
+}
+
+fn hex(at: &str, text: &str, digits: usize) -> Result<()> {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if text.len() == digits && text.bytes().all(is_digit) {
+        Ok(())
+    } else {
+        Err(bad(&format!(
+            "{at} is {text:?}: expected {digits} lower-case hexadecimal digits"
+        )))
+    }
+}
+
+fn encoding(at: &str, name: &str) -> Result<()> {
+    name.parse::<Encoding>()
+        .map(drop)
+        .map_err(|error| bad(&format!("{at}: {error}")))
+}
+
+fn compression(at: &str, name: &str) -> Result<()> {
+    name.parse::<Compression>()
+        .map(drop)
+        .map_err(|error| bad(&format!("{at}: {error}")))
+}

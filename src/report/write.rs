@@ -1,0 +1,47 @@
+//! Writing result files.
+
+use std::fs;
+use std::path::Path;
+
+use super::ResultFile;
+use crate::{Error, Result};
+
+/// The file's text: JSON, indented, with a line end.
+pub fn to_json(result: &ResultFile) -> String {
+    let mut text = serde_json::to_string_pretty(result).expect("result files are plain data");
+    text.push('\n');
+    text
+}
+
+/// Writes a result file under a temporary name beside `path`, then renames it: whoever opens `path`
+/// finds an older complete text or this one.
+///
+/// A path that is no regular file, such as a pipe, is written to as it is.
+///
+/// # Errors
+/// [`Error::Io`] naming the file.
+pub fn write(path: &Path, result: &ResultFile) -> Result<()> {
+    let text = to_json(result);
+    let failed = |source| Error::Io {
+        path: path.to_owned(),
+        source,
+    };
+    if fs::metadata(path).is_ok_and(|file| !file.is_file()) {
+        return fs::write(path, text).map_err(failed);
+    }
+    // The file that a link leads to is replaced, not the link.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let Some(name) = target.file_name() else {
+        return Err(failed(std::io::ErrorKind::IsADirectory.into()));
+    };
+    let mut temporary = std::ffi::OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = target.with_file_name(temporary);
+    let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &target));
+    written.map_err(|source| {
+        // What is left of the attempt is of no use; that it could not be removed is no news either.
+        let _ = fs::remove_file(&temporary);
+        failed(source)
+    })
+}
