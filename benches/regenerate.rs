@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use rewit::segment::{Recording, Runner};
 use rewit::vm::Program;
 use rewit::witness::layout::{ROW_BYTES, WIDTH};
-use rewit::witness::{adopt_records, fill_tables, replay_reads};
+use rewit::witness::{adopt_records, fill_from_reads, fill_tables, replay_reads};
 
 /// Base-2 logarithm of the rows regenerated.
 const LOG_CYCLES: u32 = 20;
@@ -59,6 +59,14 @@ fn main() {
             );
         });
         let mut cpu = Vec::new();
+        let mut cpu = Vec::new();
+        group.bench_function("reads", |b| {
+            b.iter(|| {
+                let reuse = std::mem::take(&mut cpu);
+                let made = fill_from_reads(&program, segment, &recording.reads, reuse);
+                cpu = made.expect("regenerates").cpu.words;
+            });
+        });
         group.bench_function("fill", |b| {
             b.iter(|| {
                 let reuse = std::mem::take(&mut cpu);
@@ -73,9 +81,9 @@ fn main() {
         let (mut made, mut filled) = (Vec::new(), Vec::new());
         for _ in 0..pairs {
             let start = Instant::now();
-            let records = replay_reads(&program, segment, &recording.reads).expect("replays");
             let reuse = std::mem::take(&mut cpu);
-            cpu = fill_tables(&program, segment, &records, reuse).expect("fills").cpu.words;
+            let made_of_reads = fill_from_reads(&program, segment, &recording.reads, reuse);
+            cpu = made_of_reads.expect("regenerates").cpu.words;
             made.push(start.elapsed());
             let start = Instant::now();
             fill(&mut cpu);
