@@ -59,7 +59,6 @@ fn main() {
             );
         });
         let mut cpu = Vec::new();
-        let mut cpu = Vec::new();
         group.bench_function("reads", |b| {
             b.iter(|| {
                 let reuse = std::mem::take(&mut cpu);
