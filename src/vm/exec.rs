@@ -189,12 +189,26 @@ impl<'p> Vm<'p> {
 
     /// Runs as [`run`](Self::run), showing every access to `observer`.
     pub fn run_with<O: Observer>(&mut self, max_cycles: u64, observer: &mut O) -> Stop {
+        self.run_loop::<O, true>(max_cycles, observer)
+    }
+
+    /// Runs as [`run`](Self::run), with every instruction on the careful path: some ten times
+    /// slower, and the oracle that the fast path is tested against.
+    pub fn run_reference(&mut self, max_cycles: u64) -> Stop {
+        self.run_loop::<_, false>(max_cycles, &mut NoRecord)
+    }
+
+    fn run_loop<O: Observer, const FAST: bool>(
+        &mut self,
+        max_cycles: u64,
+        observer: &mut O,
+    ) -> Stop {
         let mut left = max_cycles;
         loop {
             if self.state.halted != 0 {
                 return Stop::Exit(self.regs[A0] & 0xff);
             }
-            if left > 0 && self.state.io_phase == 0 {
+            if FAST && left > 0 && self.state.io_phase == 0 {
                 left -= self.run_fast(left, observer);
             }
             if left == 0 {
