@@ -244,7 +244,7 @@ proptest! {
         let mut file = elf(entry, &[]);
         file[44..46].copy_from_slice(&(headers.len() as u16).to_le_bytes());
         for mut header in headers {
-            header[0] = header[0] % 8;
+            header[0] %= 8;
             header[1] %= 256;
             header[4] %= 256;
             file.extend(header.into_iter().flat_map(u32::to_le_bytes));

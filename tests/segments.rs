@@ -229,14 +229,14 @@ fn a_segment_that_lacks_something_does_not_replay() {
     });
     // A byte that is not read may differ, so change all.
     fails("a page differs", &|r| {
-        r.touched.bytes.iter_mut().for_each(|b| *b ^= 1)
+        r.touched.bytes.iter_mut().for_each(|b| *b ^= 1);
     });
     fails("a page number is out of range", &|r| {
-        *r.touched.numbers.last_mut().unwrap() = 1 << 22
+        *r.touched.numbers.last_mut().unwrap() = 1 << 22;
     });
     fails("a value read differs", &|r| r.reads.words[3] ^= 1);
     fails("a checkpoint differs", &|r| {
-        r.reads.checkpoints[3].state.x[5] ^= 1
+        r.reads.checkpoints[3].state.x[5] ^= 1;
     });
     fails("a page written is missing", &|r| _ = r.written.pop());
     fails("the input is short", &|r| _ = r.input.pop());
@@ -244,7 +244,7 @@ fn a_segment_that_lacks_something_does_not_replay() {
     fails("the end state differs", &|r| r.segment.end.x[9] ^= 1);
     fails("the start state differs", &|r| r.segment.start.pc += 4);
     fails("the start state is not canonical", &|r| {
-        r.segment.start.x[0] = 1
+        r.segment.start.x[0] = 1;
     });
     fails("it has a cycle more", &|r| r.segment.num_cycles += 1);
 }
