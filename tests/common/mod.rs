@@ -6,6 +6,8 @@
     reason = "each test binary uses a part"
 )]
 
+pub mod sequences;
+
 use std::io::Write;
 use std::process::{Command, Stdio};
 
