@@ -1,45 +1,184 @@
 //! Witnesses of the built-in guests hold, and are the same however they are made.
 
-use rewit::segment::Runner;
+mod guests;
+
+use guests::{Guest, NAMES};
+use rewit::backend::{Backend, Cpu};
+use rewit::segment::{Recording, Runner};
+use rewit::ship::{Base, Payload, Shipment, memory_digest};
 use rewit::stark::check::check;
 use rewit::vm::Program;
-use rewit::witness::{adopt_records, fill_tables, replay_reads};
+use rewit::witness::{Witness, adopt_records, fill_from_reads, fill_tables, replay_reads};
 
-fn guest(name: &str) -> (Program, Vec<u8>) {
-    let elf = std::fs::read(format!("guests/prebuilt/{name}.elf")).unwrap();
-    let input = ["txt", "bin"]
-        .iter()
-        .find_map(|ext| std::fs::read(format!("guests/inputs/{name}-small.{ext}")).ok())
-        .unwrap();
-    (Program::from_elf(elf).unwrap(), input)
+/// Calls `with` on the first segments of a guest's small run and a sample of the others.
+fn sampled(guest: &Guest, log_cycles: u32, every: u32, mut with: impl FnMut(&Runner, Recording)) {
+    let mut runner = Runner::new(&guest.program, &guest.input, log_cycles, 6).unwrap();
+    for index in 0.. {
+        if index > 1 && index % every != 0 {
+            if runner.skip_segment().is_none() {
+                break;
+            }
+            continue;
+        }
+        let Some(recording) = runner.next_segment() else { break };
+        with(&runner, recording);
+    }
+}
+
+/// The witness in two passes, checked to be the same in one.
+fn reference(program: &Program, recording: &Recording) -> Witness {
+    let Recording { segment, reads, .. } = recording;
+    let records = replay_reads(program, segment, reads).unwrap();
+    let witness = fill_tables(program, segment, &records, Vec::new()).unwrap();
+    let in_one_pass = fill_from_reads(program, segment, reads, witness.cpu.words.clone()).unwrap();
+    assert!(in_one_pass == witness, "segment {}", segment.index);
+    witness
 }
 
 #[test]
 fn every_guest_satisfies_every_constraint() {
-    for name in ["fib", "sha2-chain", "keccak-chain", "sort", "ecdsa", "block"] {
-        let (program, input) = guest(name);
-        let mut runner = Runner::new(&program, &input, 12, 6).unwrap();
+    for name in NAMES {
+        let guest = Guest::small(name);
+        let program = &guest.program;
         let mut checked = 0;
-        for index in 0.. {
-            // The first segments, and a sample of the others.
-            if index > 1 && index % 61 != 0 {
-                if runner.skip_segment().is_none() {
-                    break;
-                }
-                continue;
-            }
-            let Some(recording) = runner.next_segment() else { break };
+        sampled(&guest, 12, 61, |_, recording| {
             let segment = &recording.segment;
-            let records = replay_reads(&program, segment, &recording.reads).unwrap();
-            let log = records.system_calls(&program);
-            let witness = fill_tables(&program, segment, &records, Vec::new()).unwrap();
-            let report = check(&program, &witness, &log);
-            assert!(report.is_ok(), "{name} segment {index}: {report:#?}");
-            let adopted = adopt_records(&program, segment, records.into_records()).unwrap();
-            let again = fill_tables(&program, segment, &adopted, Vec::new()).unwrap();
-            assert_eq!(witness.digest(), again.digest());
+            let records = replay_reads(program, segment, &recording.reads).unwrap();
+            let log = records.system_calls(program);
+            let witness = fill_tables(program, segment, &records, Vec::new()).unwrap();
+            let report = check(program, &witness, &log);
+            assert!(report.is_ok(), "{name} segment {}: {report:#?}", segment.index);
+            assert!(report.num_messages > 22 << segment.log_cycles);
             checked += 1;
-        }
+        });
         assert!(checked >= 2, "{name}: {checked} segments checked");
     }
+}
+
+/// Segments that end inside a system call, and ones too short for a full chunk.
+#[test]
+fn tiny_segments_satisfy_every_constraint() {
+    let guest = Guest::small("block");
+    let program = &guest.program;
+    let mut runner = Runner::new(program, &guest.input, 5, 3).unwrap();
+    let mut inside = [0; 3];
+    for _ in 0..2000 {
+        let Some(recording) = runner.next_segment() else { break };
+        let segment = &recording.segment;
+        let records = replay_reads(program, segment, &recording.reads).unwrap();
+        inside[segment.start.io_phase as usize] += 1;
+        if segment.start.io_phase == 0 && segment.end.io_phase == 0 {
+            continue;
+        }
+        let witness = fill_tables(program, segment, &records, Vec::new()).unwrap();
+        let report = check(program, &witness, &records.system_calls(program));
+        assert!(report.is_ok(), "segment {}: {report:#?}", segment.index);
+    }
+    assert!(inside[2] > 5, "transfers cross boundaries: {inside:?}");
+}
+
+#[test]
+fn every_encoding_regenerates_the_same_witness() {
+    for name in NAMES {
+        let guest = Guest::small(name);
+        let program = &guest.program;
+        let mut runner = Runner::new(program, &guest.input, 13, 5).unwrap();
+        let mut previous = program.initial_pages();
+        for _ in 0..4 {
+            let image = runner.image();
+            let dirty = runner.pages(&runner.dirty_since_start());
+            let written = runner.pages(runner.written_in_previous());
+            let Some(recording) = runner.next_segment() else { break };
+            let expected = reference(program, &recording);
+            let segment = recording.segment;
+            let records = replay_reads(program, &segment, &recording.reads).unwrap();
+            let payloads = [
+                Payload::Witness(expected.clone().into_tables()),
+                Payload::Image(image.clone()),
+                Payload::Pages(recording.touched.clone()),
+                Payload::Pages(runner.widen(&recording.touched, 12)),
+                Payload::Delta { base: Base::Program, pages: dirty },
+                Payload::Delta {
+                    base: Base::Previous { digest: memory_digest(&previous) },
+                    pages: written,
+                },
+                Payload::Records(records.into_records()),
+                Payload::Reads(recording.reads.clone()),
+                Payload::Input { elf: program.elf().to_vec(), input: guest.input.clone() },
+            ];
+            for payload in payloads {
+                let shipment = Shipment {
+                    program: *program.digest(),
+                    segment,
+                    input: recording.input.clone(),
+                    input_ends: recording.input_ends,
+                    elf: None,
+                    payload,
+                };
+                let encoding = shipment.encoding();
+                let made = Cpu
+                    .regenerate(program, shipment, Some(&previous), Witness::default())
+                    .unwrap_or_else(|e| panic!("{name} {encoding}: {e}"));
+                assert!(
+                    made.witness == expected,
+                    "{name} segment {} {encoding}: witness differs",
+                    segment.index
+                );
+            }
+            previous = image;
+        }
+    }
+}
+
+#[test]
+fn threads_do_not_change_the_witness() {
+    let guest = Guest::small("sort");
+    sampled(&guest, 14, 97, |_, recording| {
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| reference(&guest.program, &recording))
+        };
+        let one = with(1);
+        for threads in [2, 3, 7] {
+            assert!(with(threads) == one, "{threads} threads");
+        }
+        let records = replay_reads(&guest.program, &recording.segment, &recording.reads).unwrap();
+        let adopted =
+            adopt_records(&guest.program, &recording.segment, records.into_records()).unwrap();
+        let again =
+            fill_tables(&guest.program, &recording.segment, &adopted, one.cpu.words.clone());
+        assert!(again.unwrap() == one);
+    });
+}
+
+#[test]
+fn damaged_minimal_traces_are_refused() {
+    let guest = Guest::small("sha2-chain");
+    let program = &guest.program;
+    let mut runner = Runner::new(program, &guest.input, 12, 6).unwrap();
+    let recording = runner.next_segment().unwrap();
+    let good = reference(program, &recording).digest();
+    let (mut refused, mut changed) = (0, 0);
+    for at in (0..recording.reads.words.len()).step_by(97) {
+        let mut reads = recording.reads.clone();
+        reads.words[at] ^= 1 << (at % 32);
+        match replay_reads(program, &recording.segment, &reads) {
+            Err(_) => refused += 1,
+            Ok(records) => {
+                let made = fill_tables(program, &recording.segment, &records, Vec::new()).unwrap();
+                assert_ne!(made.digest(), good, "word {at} does not matter");
+                changed += 1;
+            }
+        }
+    }
+    assert!(refused > 0, "{refused} refused, {changed} changed");
+    let mut reads = recording.reads.clone();
+    reads.words.pop();
+    assert!(replay_reads(program, &recording.segment, &reads).is_err());
+    let mut reads = recording.reads.clone();
+    reads.checkpoints[3].state.x[5] ^= 1;
+    assert!(replay_reads(program, &recording.segment, &reads).is_err());
+    let mut reads = recording.reads.clone();
+    reads.checkpoints.pop();
+    assert!(replay_reads(program, &recording.segment, &reads).is_err());
 }

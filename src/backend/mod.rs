@@ -38,7 +38,7 @@ pub trait Backend: Sync {
 pub struct Regenerated {
     /// The witness.
     pub witness: Witness,
-    /// Parts in order: `execute` (re-execution with recording), `replay` (records from a minimal
-    /// trace), `adopt` (boundary from records), `fill` (tables from records).
+    /// Parts in order, as far as the encoding has them: `execute` (re-execution with recording),
+    /// `adopt` (boundary from records, or checks of a witness), `fill` (tables).
     pub parts: Vec<(&'static str, std::time::Duration)>,
 }

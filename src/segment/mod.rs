@@ -142,6 +142,9 @@ impl Recording {
     pub fn self_replay(&self, program: &Program) -> Result<()> {
         let segment = &self.segment;
         let name = |what: &str| Error::Replay(format!("segment {}: {what}", segment.index));
+        if self.reads.log_chunk > MAX_LOG_CYCLES || segment.num_cycles > 1 << MAX_LOG_CYCLES {
+            return Err(name("is longer than a segment may be"));
+        }
         let memory = self.touched.to_memory()?;
         let mut vm = Vm::resume(
             program,

@@ -511,4 +511,22 @@ mod tests {
             Err(ShipError::Inconsistent { expected: 3, .. })
         ));
     }
+
+    #[test]
+    fn chunks_must_have_their_length() {
+        for compression in [Compression::Lz4, Compression::Zstd] {
+            let mut out = vec![0; HEADER_BYTES];
+            let mut writer = BodyWriter::new(&mut out, compression);
+            writer.bytes(&noise(CHUNK_BYTES + 5));
+            let written = writer.finish();
+            for raw in [written - 1, written + 1] {
+                let mut reader = BodyReader::new(&out[HEADER_BYTES..], compression, raw).unwrap();
+                let result = reader.vec::<u8>("test bytes", raw);
+                let expected = raw - CHUNK_BYTES as u64;
+                assert!(
+                    matches!(result, Err(ShipError::BadChunk { expected: e, .. }) if e == expected)
+                );
+            }
+        }
+    }
 }

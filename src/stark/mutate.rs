@@ -68,10 +68,16 @@ fn reason(_column: &str, _row: &str) -> Option<&'static str> {
     None
 }
 
-/// Changes every cell of up to `rows_per_name` rows of each kind, in several ways.
+/// Changes every cell of up to `rows_per_name` rows of each kind that `wanted` names, in several
+/// ways.
 ///
 /// Cost: about 20 µs a change; `WIDTH · 5` changes a row.
-pub fn mutate(program: &Program, witness: &Witness, rows_per_name: usize) -> Score {
+pub fn mutate(
+    program: &Program,
+    witness: &Witness,
+    rows_per_name: usize,
+    wanted: impl Fn(&str) -> bool,
+) -> Score {
     let cells = field_cells(&witness.cpu);
     let height = witness.cpu.height();
     let at = |row: usize| &cells[row * WIDTH..][..WIDTH];
@@ -79,6 +85,7 @@ pub fn mutate(program: &Program, witness: &Witness, rows_per_name: usize) -> Sco
     for row in 0..height {
         by_name.entry(row_name(at(row))).or_default().push(row);
     }
+    by_name.retain(|name, _| wanted(name));
     let public: Vec<F> = witness.public.iter().map(|v| F::from_u32(*v)).collect();
     let instructions: HashSet<Vec<u32>> = rom(program).flatten().map(|row| row.to_vec()).collect();
 

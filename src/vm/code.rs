@@ -7,9 +7,137 @@ use super::isa::{Kind, Op};
 /// Register that writes to `x0` go to; it is never read.
 pub(super) const SINK: u8 = 32;
 
-/// What the executor does for one instruction.
+/// Calls `$then!` with the pairs of instructions that the executor runs as one: name, first, second.
 ///
-/// `imm` is as in [`Op`], except that jumps and branches hold the index of their target.
+/// They are the most frequent pairs in the built-in guests. The first never jumps; the second may.
+macro_rules! pairs {
+    ($then:ident) => {
+        $then! {
+            SlliOr Slli Or;
+            SrliSlli Srli Slli;
+            SwSw Sw Sw;
+            LwLw Lw Lw;
+            LwXor Lw Xor;
+            SlliXor Slli Xor;
+            XorSw Xor Sw;
+            LwAdd Lw Add;
+            SwLw Sw Lw;
+            SwAddi Sw Addi;
+            OrSrli Or Srli;
+            XorLw Xor Lw;
+            XorSrli Xor Srli;
+            XorXor Xor Xor;
+            XorAdd Xor Add;
+            SrliXor Srli Xor;
+            AddiBeq Addi Beq;
+            AddiSw Addi Sw;
+            AddLw Add Lw;
+            AndXor And Xor;
+            AddiAddi Addi Addi;
+            AddAdd Add Add;
+            XorSlli Xor Slli;
+            AddAddi Add Addi;
+            LwBne Lw Bne;
+            OrSw Or Sw;
+            LwSw Lw Sw;
+            AddSltu Add Sltu;
+            XoriAnd Xori And;
+            LwSlli Lw Slli;
+            SwSrli Sw Srli;
+            SwXor Sw Xor;
+            MulSw Mul Sw;
+            SwMulhu Sw Mulhu;
+            AndAnd And And;
+            SwMul Sw Mul;
+            AddXor Add Xor;
+            SltuAdd Sltu Add;
+            MulhuSw Mulhu Sw;
+            AddSw Add Sw;
+            SwXori Sw Xori;
+            AddiBltu Addi Bltu;
+            SrliAddi Srli Addi;
+            SlliSrli Slli Srli;
+            SllSrli Sll Srli;
+            AddiBne Addi Bne;
+            AddSrli Add Srli;
+            AddiLw Addi Lw;
+            LwAddi Lw Addi;
+            SlliAdd Slli Add;
+            SrliOr Srli Or;
+            SrliAnd Srli And;
+            OrXor Or Xor;
+            OrAdd Or Add;
+            OrLw Or Lw;
+            OrSlli Or Slli;
+            XorAnd Xor And;
+            AndAdd And Add;
+            AndOr And Or;
+            AddBltu Add Bltu;
+            AddAnd Add And;
+            AddSlli Add Slli;
+            AddiAdd Addi Add;
+            AddiBgeu Addi Bgeu;
+            AddiBlt Addi Blt;
+            AddiBge Addi Bge;
+            AddiJump Addi Jump;
+            SwJump Sw Jump;
+            LwJump Lw Jump;
+            AddiJalr Addi Jalr;
+            LwJalr Lw Jalr;
+            ConstAddi Const Addi;
+            AddiConst Addi Const;
+            LwBeq Lw Beq;
+            LwAnd Lw And;
+            LwOr Lw Or;
+            LwSrli Lw Srli;
+            SltuSltu Sltu Sltu;
+            SltuOr Sltu Or;
+            SltuXor Sltu Xor;
+            SubSltu Sub Sltu;
+            SubSub Sub Sub;
+            LwSub Lw Sub;
+            MulAdd Mul Add;
+            MulhuAdd Mulhu Add;
+            MulMulhu Mul Mulhu;
+            MulhuMul Mulhu Mul;
+            AddMul Add Mul;
+            LwMul Lw Mul;
+            LwMulhu Lw Mulhu;
+            AndiBeq Andi Beq;
+            AndiBne Andi Bne;
+            LbuBeq Lbu Beq;
+            LbuBne Lbu Bne;
+            LbuAddi Lbu Addi;
+            LbuSb Lbu Sb;
+            SltuAnd Sltu And;
+            AddiSlli Addi Slli;
+            AddLbu Add Lbu;
+            AddiLbu Addi Lbu;
+            SbAddi Sb Addi;
+            AddiSb Addi Sb;
+            AndSrli And Srli;
+            AndSlli And Slli;
+            AndSw And Sw;
+            XorOr Xor Or;
+            OrOr Or Or;
+            XoriXor Xori Xor;
+            XorXori Xor Xori;
+            SlliSlli Slli Slli;
+            SrliSrli Srli Srli;
+            SrlSlli Srl Slli;
+            SrlSll Srl Sll;
+            SllSrl Sll Srl;
+            SllOr Sll Or;
+            AddiJal Addi Jal;
+        }
+    };
+}
+pub(super) use pairs;
+
+macro_rules! define_do {
+    ($($pair:ident $first:ident $second:ident;)*) => {
+
+/// What the executor does for one instruction, or for it and the one after it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(super) enum Do {
@@ -63,9 +191,28 @@ pub(super) enum Do {
     Rem,
     Remu,
     Fence,
+    $($pair,)*
 }
 
+impl Do {
+    /// The act that does `self` and then `next`, if there is one.
+    fn fuse(self, next: Self) -> Option<Self> {
+        match (self, next) {
+            $((Self::$first, Self::$second) => Some(Self::$pair),)*
+            _ => None,
+        }
+    }
+}
+    };
+}
+
+pairs!(define_do);
+
 /// One instruction as the executor runs it.
+///
+/// `imm` is as in [`Op`], except that jumps and branches hold the index of their target. Where `act`
+/// is a pair, the other fields are still those of the first instruction, and the second's are in the
+/// step after it, which may itself be the first of a pair for whoever jumps there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C, align(8))]
 pub(super) struct Step {
@@ -110,6 +257,11 @@ impl Code {
         // Running off the end must stop the loop, and so must running into a hole: holes decode as
         // illegal instructions, which are slow.
         steps.push(SLOW);
+        for at in 1..steps.len() {
+            if let Some(pair) = steps[at - 1].act.fuse(steps[at].act) {
+                steps[at - 1].act = pair;
+            }
+        }
         Self { steps, base }
     }
 

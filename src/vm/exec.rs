@@ -100,14 +100,14 @@ impl<'p> Vm<'p> {
     /// Resumes `program` in the middle.
     ///
     /// - `memory`: its memory; code is taken from `program`, not from here.
-    /// - `start_cycle`: cycles executed before.
+    /// - `start_cycle`: cycles executed before, below `2^63`.
     /// - `input`: guest input from position `state.input_pos` on; may end early, see
     ///   [`Stop::InputMissing`].
     /// - `input_end`: length of the whole guest input, by which the result of a `read` is cut.
     ///   `None` is enough if no `read` before the run's end asks for more than there is.
     ///
     /// # Errors
-    /// [`Error::Replay`] if `state` is not one the machine can be in.
+    /// [`Error::Replay`] if `state` is not one the machine can be in or `start_cycle` is too large.
     pub fn resume(
         program: &'p Program,
         memory: Memory,
@@ -118,6 +118,11 @@ impl<'p> Vm<'p> {
     ) -> Result<Self> {
         if !state.is_canonical() {
             return Err(Error::Replay("machine state is not canonical".into()));
+        }
+        if start_cycle >> 63 != 0 {
+            return Err(Error::Replay(format!(
+                "start cycle {start_cycle} is not below 2^63"
+            )));
         }
         let mut regs = Box::new([0; 256]);
         regs[..32].copy_from_slice(&state.x);
@@ -189,12 +194,26 @@ impl<'p> Vm<'p> {
 
     /// Runs as [`run`](Self::run), showing every access to `observer`.
     pub fn run_with<O: Observer>(&mut self, max_cycles: u64, observer: &mut O) -> Stop {
+        self.run_loop::<O, true>(max_cycles, observer)
+    }
+
+    /// Runs as [`run`](Self::run), with every instruction on the careful path: some ten times
+    /// slower, and the oracle that the fast path is tested against.
+    pub fn run_reference(&mut self, max_cycles: u64) -> Stop {
+        self.run_loop::<_, false>(max_cycles, &mut NoRecord)
+    }
+
+    fn run_loop<O: Observer, const FAST: bool>(
+        &mut self,
+        max_cycles: u64,
+        observer: &mut O,
+    ) -> Stop {
         let mut left = max_cycles;
         loop {
             if self.state.halted != 0 {
                 return Stop::Exit(self.regs[A0] & 0xff);
             }
-            if left > 0 && self.state.io_phase == 0 {
+            if FAST && left > 0 && self.state.io_phase == 0 {
                 left -= self.run_fast(left, observer);
             }
             if left == 0 {
@@ -363,6 +382,7 @@ impl<'p> Vm<'p> {
                 event = Event::Exit(a0 & 0xff);
                 a0
             }
+            // Lowering the break keeps what was above it: memory is not cleared, unlike on Linux.
             SYS_BRK => {
                 if (self.program.brk()..=self.program.brk_limit()).contains(&a0) {
                     self.state.brk = a0;

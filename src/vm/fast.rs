@@ -1,7 +1,7 @@
 //! The executor's inner loop.
 
 use super::alu::{alu, branch_taken, load_value};
-use super::code::{Code, Do};
+use super::code::{Code, Do, pairs};
 use super::isa::Kind;
 use super::memory::View;
 use super::record::Observer;
@@ -34,70 +34,76 @@ pub(super) fn run<O: Observer>(
     );
 
     let mut left = budget;
-    while left > 0 {
+    while left >= 2 {
         // SAFETY: `ip < steps.len()` before the loop. The last step is `Slow` and ends the loop, so
         // an instruction that is executed here is not the last and `ip + 1` is in bounds; targets
         // of jumps and branches are in bounds by `Code`'s invariant, and `Jalr` checks its own.
-        let step = unsafe { *steps.get_unchecked(ip) };
-        let (rd, rs1, rs2) = (step.rd as usize, step.rs1 as usize, step.rs2 as usize);
+        let mut step = unsafe { *steps.get_unchecked(ip) };
 
         macro_rules! op {
             ($kind:ident) => {{
-                regs[rd] = alu(Kind::$kind, regs[rs1], regs[rs2]);
+                let (a, b) = (regs[step.rs1 as usize], regs[step.rs2 as usize]);
+                regs[step.rd as usize] = alu(Kind::$kind, a, b);
                 ip += 1;
             }};
         }
         macro_rules! op_imm {
             ($kind:ident) => {{
-                regs[rd] = alu(Kind::$kind, regs[rs1], step.imm);
+                regs[step.rd as usize] = alu(Kind::$kind, regs[step.rs1 as usize], step.imm);
                 ip += 1;
             }};
         }
         macro_rules! branch {
             ($kind:ident) => {{
-                let taken = branch_taken(Kind::$kind, regs[rs1], regs[rs2]);
-                ip = if taken { step.imm as usize } else { ip + 1 };
+                let (a, b) = (regs[step.rs1 as usize], regs[step.rs2 as usize]);
+                ip = if branch_taken(Kind::$kind, a, b) {
+                    step.imm as usize
+                } else {
+                    ip + 1
+                };
             }};
         }
         macro_rules! load {
-            ($kind:ident, $align:expr) => {{
-                let addr = regs[rs1].wrapping_add(step.imm);
-                if addr & $align != 0 {
+            ($kind:ident, $bytes:expr) => {{
+                let addr = regs[step.rs1 as usize].wrapping_add(step.imm);
+                if !addr.is_multiple_of($bytes) {
                     break;
                 }
                 let word = memory.word(addr);
                 observer.access(memory, addr & !3, word, false);
-                regs[rd] = load_value(Kind::$kind, addr, word);
+                regs[step.rd as usize] = load_value(Kind::$kind, addr, word);
                 ip += 1;
             }};
         }
         macro_rules! store {
-            ($set:ident, $ty:ty, $align:expr) => {{
-                let addr = regs[rs1].wrapping_add(step.imm);
-                if addr & $align != 0 || addr.wrapping_sub(base) < code_bytes {
+            ($set:ident, $ty:ty) => {{
+                let addr = regs[step.rs1 as usize].wrapping_add(step.imm);
+                if !addr.is_multiple_of(size_of::<$ty>() as u32)
+                    || addr.wrapping_sub(base) < code_bytes
+                {
                     break;
                 }
                 if O::ACTIVE {
                     observer.access(memory, addr & !3, memory.word(addr), true);
                 }
-                memory.$set(addr, regs[rs2] as $ty);
+                memory.$set(addr, regs[step.rs2 as usize] as $ty);
                 ip += 1;
             }};
         }
-
-        match step.act {
-            Do::Slow => break,
-            Do::Const => {
-                regs[rd] = step.imm;
+        macro_rules! act {
+            (Const) => {{
+                regs[step.rd as usize] = step.imm;
                 ip += 1;
-            }
-            Do::Jump => ip = step.imm as usize,
-            Do::Jal => {
-                regs[rd] = base.wrapping_add(4 * (ip as u32 + 1));
+            }};
+            (Jump) => {
+                ip = step.imm as usize
+            };
+            (Jal) => {{
+                regs[step.rd as usize] = base.wrapping_add(4 * (ip as u32 + 1));
                 ip = step.imm as usize;
-            }
-            Do::Jalr => {
-                let target = regs[rs1].wrapping_add(step.imm) & !1;
+            }};
+            (Jalr) => {{
+                let target = regs[step.rs1 as usize].wrapping_add(step.imm) & !1;
                 // A target that is not a multiple of 4 has bit 1 set and rotates to at least 2^31.
                 let index = target.wrapping_sub(base).rotate_right(2);
                 if index >= num_ops {
@@ -107,52 +113,146 @@ pub(super) fn run<O: Observer>(
                 if unsafe { steps.get_unchecked(index as usize) }.act == Do::Slow {
                     break;
                 }
-                regs[rd] = base.wrapping_add(4 * (ip as u32 + 1));
+                regs[step.rd as usize] = base.wrapping_add(4 * (ip as u32 + 1));
                 ip = index as usize;
-            }
-            Do::Beq => branch!(Beq),
-            Do::Bne => branch!(Bne),
-            Do::Blt => branch!(Blt),
-            Do::Bge => branch!(Bge),
-            Do::Bltu => branch!(Bltu),
-            Do::Bgeu => branch!(Bgeu),
-            Do::Lb => load!(Lb, 0),
-            Do::Lh => load!(Lh, 1),
-            Do::Lw => load!(Lw, 3),
-            Do::Lbu => load!(Lbu, 0),
-            Do::Lhu => load!(Lhu, 1),
-            Do::Sb => store!(set_byte, u8, 0),
-            Do::Sh => store!(set_half, u16, 1),
-            Do::Sw => store!(set_word, u32, 3),
-            Do::Addi => op_imm!(Addi),
-            Do::Slti => op_imm!(Slti),
-            Do::Sltiu => op_imm!(Sltiu),
-            Do::Xori => op_imm!(Xori),
-            Do::Ori => op_imm!(Ori),
-            Do::Andi => op_imm!(Andi),
-            Do::Slli => op_imm!(Slli),
-            Do::Srli => op_imm!(Srli),
-            Do::Srai => op_imm!(Srai),
-            Do::Add => op!(Add),
-            Do::Sub => op!(Sub),
-            Do::Sll => op!(Sll),
-            Do::Slt => op!(Slt),
-            Do::Sltu => op!(Sltu),
-            Do::Xor => op!(Xor),
-            Do::Srl => op!(Srl),
-            Do::Sra => op!(Sra),
-            Do::Or => op!(Or),
-            Do::And => op!(And),
-            Do::Mul => op!(Mul),
-            Do::Mulh => op!(Mulh),
-            Do::Mulhsu => op!(Mulhsu),
-            Do::Mulhu => op!(Mulhu),
-            Do::Div => op!(Div),
-            Do::Divu => op!(Divu),
-            Do::Rem => op!(Rem),
-            Do::Remu => op!(Remu),
-            Do::Fence => ip += 1,
+            }};
+            (Beq) => {
+                branch!(Beq)
+            };
+            (Bne) => {
+                branch!(Bne)
+            };
+            (Blt) => {
+                branch!(Blt)
+            };
+            (Bge) => {
+                branch!(Bge)
+            };
+            (Bltu) => {
+                branch!(Bltu)
+            };
+            (Bgeu) => {
+                branch!(Bgeu)
+            };
+            (Lb) => {
+                load!(Lb, 1)
+            };
+            (Lh) => {
+                load!(Lh, 2)
+            };
+            (Lw) => {
+                load!(Lw, 4)
+            };
+            (Lbu) => {
+                load!(Lbu, 1)
+            };
+            (Lhu) => {
+                load!(Lhu, 2)
+            };
+            (Sb) => {
+                store!(set_byte, u8)
+            };
+            (Sh) => {
+                store!(set_half, u16)
+            };
+            (Sw) => {
+                store!(set_word, u32)
+            };
+            (Addi) => {
+                op_imm!(Addi)
+            };
+            (Slti) => {
+                op_imm!(Slti)
+            };
+            (Sltiu) => {
+                op_imm!(Sltiu)
+            };
+            (Xori) => {
+                op_imm!(Xori)
+            };
+            (Ori) => {
+                op_imm!(Ori)
+            };
+            (Andi) => {
+                op_imm!(Andi)
+            };
+            (Slli) => {
+                op_imm!(Slli)
+            };
+            (Srli) => {
+                op_imm!(Srli)
+            };
+            (Srai) => {
+                op_imm!(Srai)
+            };
+            (Fence) => {
+                ip += 1
+            };
+            ($kind:ident) => {
+                op!($kind)
+            };
         }
+        macro_rules! dispatch {
+            ($($pair:ident $first:ident $second:ident;)*) => {
+                match step.act {
+                    Do::Slow => break,
+                    Do::Const => act!(Const),
+                    Do::Jump => act!(Jump),
+                    Do::Jal => act!(Jal),
+                    Do::Jalr => act!(Jalr),
+                    Do::Beq => act!(Beq),
+                    Do::Bne => act!(Bne),
+                    Do::Blt => act!(Blt),
+                    Do::Bge => act!(Bge),
+                    Do::Bltu => act!(Bltu),
+                    Do::Bgeu => act!(Bgeu),
+                    Do::Lb => act!(Lb),
+                    Do::Lh => act!(Lh),
+                    Do::Lw => act!(Lw),
+                    Do::Lbu => act!(Lbu),
+                    Do::Lhu => act!(Lhu),
+                    Do::Sb => act!(Sb),
+                    Do::Sh => act!(Sh),
+                    Do::Sw => act!(Sw),
+                    Do::Addi => act!(Addi),
+                    Do::Slti => act!(Slti),
+                    Do::Sltiu => act!(Sltiu),
+                    Do::Xori => act!(Xori),
+                    Do::Ori => act!(Ori),
+                    Do::Andi => act!(Andi),
+                    Do::Slli => act!(Slli),
+                    Do::Srli => act!(Srli),
+                    Do::Srai => act!(Srai),
+                    Do::Add => act!(Add),
+                    Do::Sub => act!(Sub),
+                    Do::Sll => act!(Sll),
+                    Do::Slt => act!(Slt),
+                    Do::Sltu => act!(Sltu),
+                    Do::Xor => act!(Xor),
+                    Do::Srl => act!(Srl),
+                    Do::Sra => act!(Sra),
+                    Do::Or => act!(Or),
+                    Do::And => act!(And),
+                    Do::Mul => act!(Mul),
+                    Do::Mulh => act!(Mulh),
+                    Do::Mulhsu => act!(Mulhsu),
+                    Do::Mulhu => act!(Mulhu),
+                    Do::Div => act!(Div),
+                    Do::Divu => act!(Divu),
+                    Do::Rem => act!(Rem),
+                    Do::Remu => act!(Remu),
+                    Do::Fence => act!(Fence),
+                    $(Do::$pair => {
+                        act!($first);
+                        left -= 1;
+                        // SAFETY: the first of a pair is not the last step, see above.
+                        step = unsafe { *steps.get_unchecked(ip) };
+                        act!($second);
+                    })*
+                }
+            };
+        }
+        pairs!(dispatch);
         left -= 1;
     }
     (ip, budget - left)

@@ -126,6 +126,9 @@ pub struct Recorder<const READS: bool, const PAGES: bool> {
 
 impl<const READS: bool, const PAGES: bool> Recorder<READS, PAGES> {
     /// A recorder with chunks of `2^log_chunk` cycles.
+    ///
+    /// # Panics
+    /// If `log_chunk` is not below 64.
     pub fn new(log_chunk: u32) -> Self {
         Self {
             reads: Reads {

@@ -1,6 +1,5 @@
 //! When and with what each cell of memory was last accessed, and how parts of a segment are joined.
 
-use crate::ship::Record;
 use crate::vm::MachineState;
 
 use super::layout::{REGISTER_BASE, boundary, timestamp};
@@ -148,43 +147,41 @@ impl Joined {
         Self { all: first }
     }
 
-    /// Appends the part that follows, and corrects the gaps of first accesses in it.
-    ///
-    /// - `records`: of the whole segment.
+    /// Appends the part that follows, and calls `fix(row, slot, gap)` for each of its first
+    /// accesses that is not the segment's first of that cell: its gap was not known before.
     ///
     /// # Errors
     /// If the part finds a word with a value other than it was left with.
     pub(crate) fn append(
         &mut self,
         mut part: Accesses,
-        records: &mut [Record],
+        mut fix: impl FnMut(u32, u32, u32),
     ) -> Result<(), Inconsistent> {
         for first in &part.first_registers {
             let last = &mut self.all.registers[first.addr as usize];
-            if *last != 0 {
-                records[first.row as usize].gap[first.slot as usize] =
-                    timestamp(first.row, first.slot) - *last - 1;
-            } else {
+            if *last == 0 {
                 self.all.first_registers.push(*first);
+            } else {
+                let now = timestamp(first.row, first.slot);
+                fix(first.row, first.slot, now - *last - 1);
             }
             *last = part.registers[first.addr as usize];
         }
         for first in &part.first_words {
             let after = *part.words.cell(first.addr);
             let before = self.all.words.cell(first.addr);
-            if before.time != 0 {
-                if before.value != first.old {
-                    return Err(Inconsistent {
-                        row: first.row,
-                        addr: first.addr,
-                        found: first.old,
-                        left: before.value,
-                    });
-                }
-                records[first.row as usize].gap[MEMORY_SLOT as usize] =
-                    timestamp(first.row, MEMORY_SLOT) - before.time - 1;
-            } else {
+            if before.time == 0 {
                 self.all.first_words.push(*first);
+            } else if before.value == first.old {
+                let now = timestamp(first.row, MEMORY_SLOT);
+                fix(first.row, MEMORY_SLOT, now - before.time - 1);
+            } else {
+                return Err(Inconsistent {
+                    row: first.row,
+                    addr: first.addr,
+                    found: first.old,
+                    left: before.value,
+                });
             }
             *before = after;
         }

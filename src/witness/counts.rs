@@ -1,7 +1,7 @@
 //! Multiplicities: how often each range-checked value and each instruction was looked up.
 
-use super::layout::{Col, VALUES, range};
-use super::monty::to_monty;
+use super::layout::{Col, GAP_HI, GAP_LO, VALUES, range};
+use super::monty::{from_monty, to_monty};
 
 const ROWS: usize = 1 << range::LOG_ROWS;
 /// Zero is looked up most; each lookup counts it in a cell of its own so that increments do not
@@ -67,6 +67,26 @@ impl Counts {
         self.bytes[(lo + 256 * hi) as usize] += 1;
     }
 
+    /// Replaces the gap of the access in `slot` of a row already counted.
+    ///
+    /// - `cells`: the row, in Montgomery form.
+    pub(crate) fn move_gap(&mut self, cells: &mut [u32], slot: usize, gap: u32) {
+        let pair = GAP_HI + (slot & 2);
+        let hi_pair = |cells: &[u32]| {
+            (from_monty(cells[pair]) + 256 * from_monty(cells[pair + 1])) as usize
+        };
+        // Zeros are not counted one by one, so taking one back may wrap: they are never read.
+        let recount = |values: &mut [u32], old: usize, new: usize| {
+            values[old] = values[old].wrapping_sub(1);
+            values[new] = values[new].wrapping_add(1);
+        };
+        let (old_lo, old_hi) = (from_monty(cells[GAP_LO + slot]) as usize, hi_pair(cells));
+        cells[GAP_LO + slot] = to_monty(gap & 0xffff);
+        cells[GAP_HI + slot] = to_monty(gap >> 16);
+        recount(&mut self.values16, old_lo, (gap & 0xffff) as usize);
+        recount(&mut self.bytes, old_hi, hi_pair(cells));
+    }
+
     /// Adds the counts of another part of the same segment.
     pub(crate) fn merge(&mut self, other: &Self) {
         let parts = [
@@ -77,7 +97,7 @@ impl Counts {
         ];
         for (to, from) in parts {
             for (to, from) in to.iter_mut().zip(from) {
-                *to += *from;
+                *to = to.wrapping_add(*from);
             }
         }
     }

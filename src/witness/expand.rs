@@ -93,35 +93,123 @@ fn parts(count: usize) -> Vec<std::ops::Range<usize>> {
 /// [`Error::Replay`] if the minimal trace is not one of `program` over `segment`.
 pub fn replay_reads(program: &Program, segment: &Segment, reads: &Reads) -> Result<Records> {
     check_segment(segment)?;
-    let num_cycles = segment.num_cycles as usize;
-    let num_chunks = num_cycles.div_ceil(1 << reads.log_chunk);
+    check_reads(segment, reads)?;
+    let mut records = store::records(segment.num_cycles as usize);
+    let tasks = split_chunks(segment, reads, &mut records, 1, segment.num_cycles as usize);
+    let accesses: Vec<Result<Accesses, ReplayError>> = tasks
+        .into_par_iter()
+        .map(|(chunks, part)| {
+            let mut slots = part.iter_mut();
+            replay(program, segment, reads, chunks, |_, record| {
+                *slots.next().ok_or(BadRecord)? = *record;
+                Ok(())
+            })
+        })
+        .collect();
+    let joined = join(accesses, |row, slot, gap| records[row as usize].gap[slot as usize] = gap)?;
+    Ok(Records { records, boundary: joined.boundary(&segment.start, &segment.end) })
+}
+
+/// Chunks, and the part of a table that their rows fill.
+type Task<'a, T> = (std::ops::Range<usize>, &'a mut [T]);
+
+/// Splits the chunks of `reads` and a table of `num_rows` rows of `width` cells among threads; the
+/// last part has the rows after the last cycle, too.
+fn split_chunks<'a, T>(
+    segment: &Segment,
+    reads: &Reads,
+    mut table: &'a mut [T],
+    width: usize,
+    num_rows: usize,
+) -> Vec<Task<'a, T>> {
+    let num_chunks = reads.checkpoints.len();
+    let mut tasks = Vec::new();
+    for chunks in parts(num_chunks) {
+        let first = chunks.start << reads.log_chunk;
+        let end = if chunks.end == num_chunks { num_rows } else { chunks.end << reads.log_chunk };
+        let (part, rest) = table.split_at_mut((end - first) * width);
+        table = rest;
+        tasks.push((chunks, part));
+    }
+    debug_assert!(segment.num_cycles as usize <= num_rows && table.is_empty());
+    tasks
+}
+
+/// Checks what replaying relies on: checkpoints for every chunk, with values in order.
+fn check_reads(segment: &Segment, reads: &Reads) -> Result<()> {
+    let num_chunks = if reads.log_chunk < 32 {
+        (segment.num_cycles as usize).div_ceil(1 << reads.log_chunk)
+    } else {
+        0
+    };
     let words = reads.words.len();
     let ascending = reads.checkpoints.is_sorted_by_key(|c| c.first_word)
         && reads.checkpoints.iter().all(|c| c.first_word as usize <= words);
     let starts = reads.checkpoints.first().is_some_and(|c| c.state == segment.start);
-    if reads.checkpoints.len() != num_chunks || !ascending || !starts {
+    if num_chunks == 0 || reads.checkpoints.len() != num_chunks || !ascending || !starts {
         return Err(Error::Replay("the minimal trace does not fit the segment".into()));
     }
+    Ok(())
+}
 
-    let mut records = store::records(num_cycles);
-    let mut rest = records.as_mut_slice();
-    let mut tasks = Vec::new();
-    for chunks in parts(num_chunks) {
-        let first_row = chunks.start << reads.log_chunk;
-        let rows = (chunks.end << reads.log_chunk).min(num_cycles) - first_row;
-        let (part, after) = rest.split_at_mut(rows);
-        rest = after;
-        tasks.push((chunks, first_row, part));
-    }
-    let accesses: Vec<Result<Accesses, ReplayError>> = tasks
+/// Regenerates a witness from a minimal trace in one pass: each thread replays its chunks and fills
+/// their rows while they are in cache.
+///
+/// The same as [`replay_reads`] and then [`fill_tables`], without the records in between.
+///
+/// - `cpu`: memory of an earlier witness to reuse for the CPU table, or an empty vector.
+///
+/// # Errors
+/// [`Error::Replay`] if the minimal trace is not one of `program` over `segment`.
+pub fn fill_from_reads(
+    program: &Program,
+    segment: &Segment,
+    reads: &Reads,
+    cpu: Vec<u32>,
+) -> Result<Witness> {
+    check_segment(segment)?;
+    check_reads(segment, reads)?;
+    let rows = 1usize << segment.log_cycles;
+    let filler = Filler::new(program);
+    let mut cpu = store::words(rows * WIDTH, cpu);
+    let tasks = split_chunks(segment, reads, &mut cpu, WIDTH, rows);
+    let done: Vec<Result<(Accesses, Counts, Option<Record>), ReplayError>> = tasks
         .into_par_iter()
-        .map(|(chunks, first_row, part)| {
-            let end = reads.checkpoints.get(chunks.end).map_or(&segment.end, |c| &c.state);
-            replay(program, reads, chunks, end, first_row as u32, part)
+        .map(|(chunks, part)| {
+            let counts = Counts::new(program.ops().len());
+            let first_row = chunks.start << reads.log_chunk;
+            let mut writer = RowWriter::new(&filler, part, first_row as u32, counts);
+            let mut last = None;
+            let last_row = segment.num_cycles - 1;
+            let accesses = replay(program, segment, reads, chunks, |row, record| {
+                if row == last_row {
+                    last = Some(*record);
+                }
+                writer.push(record)
+            })?;
+            Ok((accesses, writer.finish(segment.end.pc), last))
         })
         .collect();
-    let boundary = join(segment, accesses, &mut records)?;
-    Ok(Records { records, boundary })
+
+    let mut accesses = Vec::new();
+    let mut all_counts: Option<Counts> = None;
+    let mut last = None;
+    for part in done {
+        let (part, counts, record) = part.map_err(|e| Error::Replay(e.to_string()))?;
+        accesses.push(Ok(part));
+        last = record.or(last);
+        match &mut all_counts {
+            None => all_counts = Some(counts),
+            Some(all) => all.merge(&counts),
+        }
+    }
+    let mut counts = all_counts.unwrap_or_else(|| Counts::new(program.ops().len()));
+    let joined = join(accesses, |row, slot, gap| {
+        let cells = &mut cpu[row as usize * WIDTH..][..WIDTH];
+        counts.move_gap(cells, slot as usize, gap);
+    })?;
+    let boundary = joined.boundary(&segment.start, &segment.end);
+    Ok(assemble(segment, cpu, counts, &boundary, last.as_ref()))
 }
 
 /// Takes records as they were shipped, and works out the memory boundary from them.
@@ -151,8 +239,8 @@ pub fn adopt_records(
             Ok(accesses)
         })
         .collect();
-    let boundary = join(segment, accesses, &mut records)?;
-    Ok(Records { records, boundary })
+    let joined = join(accesses, |row, slot, gap| records[row as usize].gap[slot as usize] = gap)?;
+    Ok(Records { records, boundary: joined.boundary(&segment.start, &segment.end) })
 }
 
 fn check_segment(segment: &Segment) -> Result<()> {
@@ -165,19 +253,19 @@ fn check_segment(segment: &Segment) -> Result<()> {
     Ok(())
 }
 
+/// Joins the parts of a segment; see [`Joined::append`] for `fix`.
 fn join(
-    segment: &Segment,
     parts: Vec<Result<Accesses, ReplayError>>,
-    records: &mut [Record],
-) -> Result<Boundary> {
+    mut fix: impl FnMut(u32, u32, u32),
+) -> Result<Joined> {
     let replay = |e: ReplayError| Error::Replay(e.to_string());
     let mut parts = parts.into_iter();
     let first = parts.next().unwrap_or_else(|| Ok(Accesses::new())).map_err(replay)?;
     let mut joined = Joined::new(first);
     for part in parts {
-        joined.append(part.map_err(replay)?, records).map_err(|e| replay(e.into()))?;
+        joined.append(part.map_err(replay)?, &mut fix).map_err(|e| replay(e.into()))?;
     }
-    Ok(joined.boundary(&segment.start, &segment.end))
+    Ok(joined)
 }
 
 /// Repeats the accesses of one record.
@@ -254,16 +342,23 @@ pub fn fill_tables(
     let spare: Mutex<Vec<Counts>> = Mutex::default();
     let task_rows = TASK_ROWS.min(rows);
     cpu.par_chunks_mut(task_rows * WIDTH).enumerate().try_for_each(|(task, out)| {
-        let mut counts = spare
+        let counts = spare
             .lock()
             .map_or(None, |mut spare| spare.pop())
             .unwrap_or_else(|| Counts::new(program.ops().len()));
         let first = task * task_rows;
-        let filled = fill_rows(&filler, segment, &records.records, first, out, &mut counts);
+        let end = (first + task_rows).min(records.records.len());
+        let mut writer = RowWriter::new(&filler, out, first as u32, counts);
+        for (row, record) in (first..).zip(records.records.get(first..end).unwrap_or_default()) {
+            writer.push(record).map_err(|BadRecord| {
+                Error::Replay(format!("row {row}: the record is not of this program"))
+            })?;
+        }
+        let counts = writer.finish(segment.end.pc);
         if let Ok(mut spare) = spare.lock() {
             spare.push(counts);
         }
-        filled
+        Ok::<_, Error>(())
     })?;
 
     let mut all = spare.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_iter();
@@ -271,44 +366,81 @@ pub fn fill_tables(
     for part in all {
         counts.merge(&part);
     }
-    let boundary = records.boundary.table(&mut counts);
-    let (range, program) = counts.tables(rows, boundary.len() / boundary::WIDTH);
-    Ok(Witness {
+    let last = records.records.last();
+    Ok(assemble(segment, cpu, counts, &records.boundary, last))
+}
+
+/// A witness from its CPU table, the counts of that table's lookups, the memory boundary, and the
+/// segment's last record.
+fn assemble(
+    segment: &Segment,
+    cpu: Vec<u32>,
+    mut counts: Counts,
+    boundary: &Boundary,
+    last: Option<&Record>,
+) -> Witness {
+    let boundary = boundary.table(&mut counts);
+    let (range, program) =
+        counts.tables(1 << segment.log_cycles, boundary.len() / boundary::WIDTH);
+    Witness {
         cpu: Matrix { width: WIDTH, words: cpu },
         boundary: Matrix { width: boundary::WIDTH, words: boundary },
         program: Matrix { width: 1, words: program },
         range: Matrix { width: range::WIDTH, words: range },
-        public: public_values(segment, &records.records),
-    })
+        public: public_values(segment, last),
+    }
 }
 
-/// Fills the rows from `first` on that `out` has room for.
-fn fill_rows(
-    filler: &Filler,
-    segment: &Segment,
-    records: &[Record],
-    first: usize,
-    out: &mut [u32],
-    counts: &mut Counts,
-) -> Result<()> {
-    let mut block = store::Block::new();
-    let mut row = first;
-    for out in out.chunks_mut(BLOCK_ROWS * WIDTH) {
-        for cells in block.rows_mut().iter_mut().take(out.len() / WIDTH) {
-            match records.get(row) {
-                Some(record) => {
-                    filler.fill(record, row as u32, cells, counts).map_err(|BadRecord| {
-                        Error::Replay(format!("row {row}: the record is not of this program"))
-                    })?;
-                }
-                None => Filler::pad(segment.end.pc, row as u32, cells),
-            }
-            row += 1;
-        }
-        block.stream_to(out);
+/// Fills consecutive rows, a block at a time.
+struct RowWriter<'a> {
+    filler: &'a Filler<'a>,
+    block: store::Block,
+    in_block: usize,
+    out: &'a mut [u32],
+    row: u32,
+    counts: Counts,
+}
+
+impl<'a> RowWriter<'a> {
+    /// A writer of the rows from `row` on into `out`.
+    fn new(filler: &'a Filler<'a>, out: &'a mut [u32], row: u32, counts: Counts) -> Self {
+        Self { filler, block: store::Block::new(), in_block: 0, out, row, counts }
     }
-    store::finish_streaming();
-    Ok(())
+
+    #[inline(always)]
+    fn push(&mut self, record: &Record) -> Result<(), BadRecord> {
+        let cells = &mut self.block.rows_mut()[self.in_block];
+        self.filler.fill(record, self.row, cells, &mut self.counts)?;
+        self.advance();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) {
+        self.row += 1;
+        self.in_block += 1;
+        if self.in_block == BLOCK_ROWS {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let (block, rest) =
+            std::mem::take(&mut self.out).split_at_mut(self.in_block * WIDTH);
+        self.block.stream_to(block);
+        (self.out, self.in_block) = (rest, 0);
+    }
+
+    /// Pads what is left of the rows after a segment that ends at `pc`; returns the counts.
+    fn finish(mut self, pc: u32) -> Counts {
+        while self.out.len() > self.in_block * WIDTH {
+            Filler::pad(pc, self.row, &mut self.block.rows_mut()[self.in_block]);
+            self.advance();
+        }
+        self.flush();
+        store::finish_streaming();
+        self.counts
+    }
 }
 
 /// Bytes moved by a record's cycle.

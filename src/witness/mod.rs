@@ -12,7 +12,7 @@ mod replay;
 mod store;
 mod tables;
 
-pub use expand::{Records, adopt_records, fill_tables, replay_reads};
+pub use expand::{Records, adopt_records, fill_from_reads, fill_tables, replay_reads};
 pub use monty::{ONE, P, from_monty, to_monty};
 pub use tables::{Matrix, Witness};
 

@@ -1,7 +1,8 @@
 //! Replaying a chunk from its checkpoint and the values it read: one record per cycle, no memory.
 
 use super::access::{Accesses, Inconsistent};
-use crate::segment::{Checkpoint, Reads};
+use super::fill::BadRecord;
+use crate::segment::{Checkpoint, Reads, Segment};
 use crate::ship::{ROW_KIND_SHIFT, Record, RowKind};
 use crate::vm::{
     IoPhase, Kind, MachineState, Program, access_bytes, alu, branch_taken, load_value, store_merge,
@@ -32,35 +33,36 @@ impl From<Inconsistent> for ReplayError {
 
 /// Replays the chunks `chunks` of `reads`, checking that each ends where the next one starts.
 ///
-/// - `end`: state after the last of `chunks`.
-/// - `records`: one per cycle of those chunks, written in order.
-/// - `first_row`: row of the first of them.
+/// - `segment`: of which `reads` is the minimal trace, already checked to fit.
+/// - `emit`: is given each cycle's row and record, in order.
 ///
 /// Returns the accesses, whose first ones have gaps that [`super::access::Joined`] corrects.
-pub(crate) fn replay(
+#[inline]
+pub(super) fn replay(
     program: &Program,
+    segment: &Segment,
     reads: &Reads,
     chunks: std::ops::Range<usize>,
-    end: &MachineState,
-    first_row: u32,
-    records: &mut [Record],
+    mut emit: impl FnMut(u32, &Record) -> Result<(), BadRecord>,
 ) -> Result<Accesses, ReplayError> {
     let mut accesses = Accesses::new();
-    let mut row = first_row;
-    let parts = records.chunks_mut(1 << reads.log_chunk);
-    for (chunk, records) in chunks.clone().zip(parts) {
+    for chunk in chunks {
         let Checkpoint { state, first_word } = reads.checkpoints[chunk];
         let next = reads.checkpoints.get(chunk + 1);
         let last_word = next.map_or(reads.words.len(), |c| c.first_word as usize);
         let words = &reads.words[first_word as usize..last_word];
+        let row = (chunk as u32) << reads.log_chunk;
+        let end_row = segment.num_cycles.min(row + (1 << reads.log_chunk));
         let mut replayer = Replayer { program, words, state, row, accesses: &mut accesses };
-        for record in records.iter_mut() {
-            replayer.step(record)?;
+        while replayer.row < end_row {
+            let (row, pc) = (replayer.row, replayer.state.pc);
+            let mut record = Record::default();
+            replayer.step(&mut record)?;
+            emit(row, &record).map_err(|BadRecord| ReplayError::NotExecutable { row, pc })?;
         }
-        row = replayer.row;
-        let expected = if chunk + 1 < chunks.end { next.map_or(end, |c| &c.state) } else { end };
+        let expected = next.map_or(&segment.end, |c| &c.state);
         if replayer.state != *expected || !replayer.words.is_empty() {
-            return Err(ReplayError::WrongEnd { row });
+            return Err(ReplayError::WrongEnd { row: end_row });
         }
     }
     Ok(accesses)
@@ -100,7 +102,6 @@ impl Replayer<'_> {
 
     #[inline(always)]
     fn step(&mut self, record: &mut Record) -> Result<(), ReplayError> {
-        *record = Record::default();
         if self.state.io_phase != IoPhase::None as u32 {
             self.transfer(record)?;
         } else {

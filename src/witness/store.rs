@@ -77,7 +77,7 @@ pub(super) fn words(len: usize, mut reuse: Vec<u32>) -> Vec<u32> {
 
 /// Zeroed records.
 pub(super) fn records(len: usize) -> Vec<Record> {
-    let records = vec![Record::default(); len];
+    let records = bytemuck::allocation::zeroed_vec(len);
     advise_huge_pages(&records);
     records
 }

@@ -137,8 +137,8 @@ impl Witness {
     }
 }
 
-/// Public values of the CPU table for a segment whose cycles are `records`.
-pub(super) fn public_values(segment: &Segment, records: &[Record]) -> [u32; public::COUNT] {
+/// Public values of the CPU table for a segment whose last cycle is `last`.
+pub(super) fn public_values(segment: &Segment, last: Option<&Record>) -> [u32; public::COUNT] {
     let (start, end) = (&segment.start, &segment.end);
     let phase_is = |phase: u32, which: IoPhase| u32::from(phase == which as u32);
     let mut values = [0; public::COUNT];
@@ -151,11 +151,11 @@ pub(super) fn public_values(segment: &Segment, records: &[Record]) -> [u32; publ
     }
     values[public::START_LEFT] = start.io_left;
     values[public::END_PC] = end.pc >> 2;
-    let padded = records.len() < 1 << segment.log_cycles;
+    let padded = segment.num_cycles < 1 << segment.log_cycles;
     if !padded {
         values[public::END_SETUP] = phase_is(end.io_phase, IoPhase::Setup);
         if end.io_phase == IoPhase::Move as u32 {
-            let (ptr, step) = last_unit(end, records.last());
+            let (ptr, step) = last_unit(end, last);
             values[public::END_MOVE] = 1;
             values[public::END_PTR] = ptr & 0xffff;
             values[public::END_PTR + 1] = ptr >> 16;

@@ -12,8 +12,8 @@
 
 extern crate alloc;
 
-use alloc::format;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use guest_rt::{BadInput, Output};
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
@@ -53,8 +53,7 @@ pub fn run(input: &[u8]) -> Result<Output, BadInput> {
     }
 
     let mut valid = 0u32;
-    let mut bits = Vec::new();
-    bits.resize(count.div_ceil(8), 0u8);
+    let mut bits = vec![0u8; count.div_ceil(8)];
     for (i, record) in records.chunks_exact(RECORD_BYTES).enumerate() {
         if verify(record).is_some() {
             valid += 1;

@@ -1,8 +1,8 @@
 //! Witness regeneration on the CPU, from every encoding.
 //!
-//! Snapshots are executed again with recording, which gives a minimal trace; minimal traces are
-//! replayed chunk by chunk on all threads, which gives records; records are filled into tables on
-//! all threads. Each encoding enters where its content allows.
+//! Snapshots are executed again with recording, which gives a minimal trace; the chunks of a minimal
+//! trace are replayed and filled into tables on all threads; so are records. Each encoding enters
+//! where its content allows.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::backend::Regenerated;
 use crate::segment::{Pages, Reads, Segment};
 use crate::ship::{Base, Payload, Shipment, memory_digest};
 use crate::vm::{Memory, Program, Recorder, Vm};
-use crate::witness::{Records, Witness, adopt_records, fill_tables, replay_reads};
+use crate::witness::{Witness, adopt_records, fill_from_reads, fill_tables};
 use crate::{Error, Result};
 
 /// Base-2 logarithm of the cycles in a chunk of a minimal trace that stays on this machine: long,
@@ -45,26 +45,29 @@ pub(super) fn regenerate(
     let resume = |memory: Memory| {
         Vm::resume(program, memory, segment.start, segment.start_cycle, &input, input_end)
     };
-    let records = match payload {
+    let from_reads = |reads: &Reads, reuse: Witness, part: &mut Parts| {
+        part.time("fill", || fill_from_reads(program, &segment, reads, reuse.cpu.words))
+    };
+    let witness = match payload {
         Payload::Witness(tables) => {
-            let witness = part.time("adopt", || Witness::from_tables(tables, &segment))?;
-            return Ok(Regenerated { witness, parts: parts.0 });
+            part.time("adopt", || Witness::from_tables(tables, &segment))?
         }
         Payload::Records(records) => {
-            part.time("adopt", || adopt_records(program, &segment, records))?
+            let records = part.time("adopt", || adopt_records(program, &segment, records))?;
+            part.time("fill", || fill_tables(program, &segment, &records, reuse.cpu.words))?
         }
-        Payload::Reads(reads) => replay(program, &segment, &reads, part)?,
+        Payload::Reads(reads) => from_reads(&reads, reuse, part)?,
         Payload::Image(pages) => {
             let reads = part.time("execute", || {
                 record(&mut resume(pages.to_memory()?)?, &segment)
             })?;
-            replay(program, &segment, &reads, part)?
+            from_reads(&reads, reuse, part)?
         }
         Payload::Pages(pages) => {
             let reads = part.time("execute", || {
                 record_within(&mut resume(pages.to_memory()?)?, &segment, &pages)
             })?;
-            replay(program, &segment, &reads, part)?
+            from_reads(&reads, reuse, part)?
         }
         Payload::Delta { base: Base::Program, pages } => {
             let reads = part.time("execute", || {
@@ -72,7 +75,7 @@ pub(super) fn regenerate(
                 pages.write_to(&mut memory);
                 record(&mut resume(memory)?, &segment)
             })?;
-            replay(program, &segment, &reads, part)?
+            from_reads(&reads, reuse, part)?
         }
         Payload::Delta { base: Base::Previous { digest }, pages } => {
             let base = base.filter(|base| memory_digest(base) == digest).ok_or_else(|| {
@@ -83,7 +86,7 @@ pub(super) fn regenerate(
                 pages.write_to(&mut memory);
                 record(&mut resume(memory)?, &segment)
             })?;
-            replay(program, &segment, &reads, part)?
+            from_reads(&reads, reuse, part)?
         }
         Payload::Input { input, .. } => {
             let reads = part.time("execute", || {
@@ -96,20 +99,10 @@ pub(super) fn regenerate(
                 }
                 record(&mut vm, &segment)
             })?;
-            replay(program, &segment, &reads, part)?
+            from_reads(&reads, reuse, part)?
         }
     };
-    let witness = part.time("fill", || fill_tables(program, &segment, &records, reuse.cpu.words))?;
     Ok(Regenerated { witness, parts: parts.0 })
-}
-
-fn replay(
-    program: &Program,
-    segment: &Segment,
-    reads: &Reads,
-    part: &mut Parts,
-) -> Result<Records> {
-    part.time("replay", || replay_reads(program, segment, reads))
 }
 
 /// Executes the segment and records what it reads.

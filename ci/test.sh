@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs what the tests need, runs them all, and ends with a line "N passed, M failed, K skipped".
+#
+# Needs: a Rust toolchain, and on Debian root or sudo for packages. CI_SKIP_INSTALL=1 installs nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+log() { printf '\n== %s (%ss)\n' "$*" "$SECONDS"; }
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+install_packages() {
+  local missing=()
+  command -v qemu-riscv32 >/dev/null || missing+=(qemu-user)
+  command -v riscv64-unknown-elf-gcc >/dev/null || missing+=(gcc-riscv64-unknown-elf)
+  dpkg -s picolibc-riscv64-unknown-elf >/dev/null 2>&1 || missing+=(picolibc-riscv64-unknown-elf)
+  if [ ${#missing[@]} = 0 ]; then return; fi
+  as_root apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+if [ "${CI_SKIP_INSTALL:-0}" != 1 ] && command -v apt-get >/dev/null; then
+  log "packages"
+  install_packages
+  # On this path everything is there, so nothing may be skipped.
+  export REQUIRE_QEMU=1 REQUIRE_RISCV_GCC=1
+fi
+rustup component list --installed 2>/dev/null | grep -q clippy || rustup component add clippy rustfmt
+
+log "format"
+cargo fmt --check
+
+log "lints"
+cargo clippy --release --all-targets --locked -- -D warnings
+
+log "tests"
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+cargo test --release --locked --no-fail-fast 2>&1 | tee "$results"
+
+log "every benchmark once"
+cargo bench --locked -- --test 2>&1 | grep -vE '^(Testing|Success|$)'
+
+log "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
+
+log "fuzz targets compile"
+cargo check --quiet --manifest-path fuzz/Cargo.toml
+
+log "done"
+sum() { grep -oE "[0-9]+ $1" "$results" | awk '{ n += $1 } END { print n + 0 }'; }
+skipped=$(( $(sum ignored) + $(grep -c SKIPPED "$results" || true) ))
+echo "$(sum passed) passed, $(sum failed) failed, $skipped skipped"
