@@ -143,7 +143,8 @@ fn best<'r>(
     };
     verdicts
         .filter_map(|verdict| Some((verdict, verdict.against(witness)?)))
-        .max_by(|a, b| rank(&a.1).total_cmp(&rank(&b.1)))
+        // The first of equals.
+        .reduce(|a, b| if rank(&b.1) > rank(&a.1) { b } else { a })
 }
 
 fn crossing(found: Crossing) -> String {

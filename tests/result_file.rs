@@ -1,0 +1,302 @@
+//! Result files: whatever the bytes, an error that says what is wrong, or a result that holds.
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use rewit::measure::{
+    Guest, Hardware, Key, Kind, MeasuredSegment, Measurement, Parameters, Rows, Selection, Simd,
+    Stage,
+};
+use rewit::report::{ResultFile, SCHEMA_VERSION, read, render, schema, to_json, write};
+use rewit::ship::{Compression, Encoding};
+
+fn sample() -> ResultFile {
+    let mut rows = Rows::default();
+    for seconds in [0.1, 0.125, 0.1875] {
+        rows.add(Key::of_run(Stage::Execute), None, seconds);
+    }
+    for (encoding, bytes, seconds) in [
+        (Encoding::Witness, 7e8, 0.3),
+        (Encoding::Reads, 2e6, 0.05),
+        (Encoding::Input, 8e5, 0.1),
+    ] {
+        for compression in [Compression::Raw, Compression::Zstd] {
+            for segment in [3, 9] {
+                let key = |stage| Key::of_bytes(stage, encoding, compression);
+                rows.add(key(Stage::Size), Some(segment), bytes);
+                rows.add(key(Stage::Encode), Some(segment), seconds / 8.0);
+                rows.add(key(Stage::Decode), Some(segment), seconds / 16.0);
+            }
+        }
+        rows.add(Key::regenerate(encoding, "cpu", None), Some(3), seconds);
+        rows.add(
+            Key::regenerate(encoding, "cpu", Some("fill")),
+            Some(3),
+            seconds / 2.0,
+        );
+    }
+    let hash = blake3::hash(b"").to_string();
+    let segment = |index| MeasuredSegment {
+        index,
+        start_cycle: u64::from(index) << 20,
+        num_cycles: 1 << 20,
+        witness_bytes: 731_906_048,
+        witness_blake3: hash.clone(),
+        touched_pages: 77,
+    };
+    let measurement = Measurement {
+        guest: Guest {
+            name: "block".into(),
+            elf_bytes: 741_752,
+            elf_blake3: hash.clone(),
+            input_bytes: 2780,
+            input_blake3: hash.clone(),
+            cycles: 12 << 20,
+            exit_code: Some(0),
+        },
+        parameters: Parameters {
+            log_cycles: 20,
+            log_chunk: 8,
+            encodings: vec!["witness".into(), "reads".into(), "input".into()],
+            compressions: vec!["raw".into(), "zstd".into()],
+            segments: Selection::Spaced(2),
+            max_cycles: 1 << 34,
+            threads: 2,
+            samples: 3,
+        },
+        num_segments: 12,
+        segments: vec![segment(3), segment(9)],
+        rows,
+        notes: vec!["a note".into()],
+    };
+    let hardware = Hardware {
+        cpu: "a processor".into(),
+        physical_cores: Some(2),
+        logical_cores: 2,
+        simd: Simd {
+            compiled: "avx512".into(),
+            available: "avx512".into(),
+            target_features: "sse,sse2".into(),
+        },
+        ram_bytes: 25_300_000_000,
+        os: "Linux".into(),
+        kernel: "6.0".into(),
+        arch: "x86_64".into(),
+    };
+    ResultFile::new(&measurement, &hardware, "2026-11-22T12:00:00Z", 34.5, true)
+}
+
+static TEXT: LazyLock<String> = LazyLock::new(|| to_json(&sample()));
+
+/// The message for a file with one part replaced; the part must be there.
+fn message(from: &str, to: &str) -> String {
+    assert!(TEXT.contains(from), "{from:?} is not in the file");
+    read(TEXT.replacen(from, to, 1).as_bytes())
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn reads_what_it_writes() {
+    let result = sample();
+    assert!(read(TEXT.as_bytes()).unwrap() == result);
+    assert_eq!(result.schema_version, SCHEMA_VERSION);
+    assert_eq!(result.verdicts.len(), 6);
+    assert!(
+        result
+            .verdicts
+            .iter()
+            .all(|verdict| verdict.kind == Kind::Modelled)
+    );
+    let cut_short = ResultFile {
+        complete: false,
+        ..result
+    };
+    assert!(read(to_json(&cut_short).as_bytes()).is_ok());
+}
+
+#[test]
+fn renders() {
+    let text = render(&sample());
+    // 2 MB and 0.05 s + 0.003 s against 732 MB: 8 · (731.906 − 2) MB / 53.125 ms.
+    assert!(
+        text.contains("below 110 Gb/s recompute from `reads` (raw)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("note: a note") && text.contains("698 bytes a cycle"),
+        "{text}"
+    );
+}
+
+#[test]
+fn published_schema_is_up_to_date() {
+    let path = "docs/result.schema.json";
+    if std::env::var_os("REWIT_BLESS").is_some() {
+        std::fs::write(path, schema()).unwrap();
+    }
+    let published = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(published == schema(), "run `rewit schema > {path}`");
+}
+
+#[test]
+fn truncated_anywhere() {
+    let end = TEXT.trim_end().len();
+    for len in 0..end {
+        let error = read(&TEXT.as_bytes()[..len]).unwrap_err().to_string();
+        assert!(error.starts_with("bad result file: "), "{len}: {error}");
+    }
+}
+
+#[test]
+fn other_versions() {
+    for version in ["0", "2", "18446744073709551615"] {
+        let error = message(
+            r#""schema_version": 1"#,
+            &format!(r#""schema_version": {version}"#),
+        );
+        assert!(
+            error.contains(&format!("schema_version is {version}")),
+            "{error}"
+        );
+    }
+    for version in [
+        "-1",
+        "1.5",
+        "\"1\"",
+        "null",
+        "1e400",
+        "18446744073709551616",
+    ] {
+        message(
+            r#""schema_version": 1"#,
+            &format!(r#""schema_version": {version}"#),
+        );
+    }
+    // Another version is named even if nothing else is as in this one.
+    let error = read(br#"{"schema_version": 7, "rows": "none"}"#)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("schema_version is 7"), "{error}");
+}
+
+#[test]
+fn numbers_out_of_range() {
+    for value in ["1e999", "-1e999", "1e308e1", "NaN", "Infinity", "-1.0"] {
+        message(
+            r#""elapsed_seconds": 34.5"#,
+            &format!(r#""elapsed_seconds": {value}"#),
+        );
+        message(r#""value": 0.125"#, &format!(r#""value": {value}"#));
+    }
+    let error = message(r#""value": 0.125"#, r#""value": -0.125"#);
+    assert!(error.contains("rows[0].samples[1].value"), "{error}");
+    let error = message(r#""value": 0.125"#, r#""value": 1e300"#);
+    assert!(error.contains("rows[0].summary"), "{error}");
+    let error = message(r#""logical_cores": 2"#, r#""logical_cores": 4294967296"#);
+    assert!(error.contains("line"), "{error}");
+    let error = message(r#""index": 9"#, r#""index": 12"#);
+    assert!(error.contains("segments[1].index"), "{error}");
+    let error = message(
+        r#""start_cycle": 3145728"#,
+        r#""start_cycle": 18446744073709551615"#,
+    );
+    assert!(error.contains("segments[0]"), "{error}");
+    let error = message(r#""log_cycles": 20"#, r#""log_cycles": 4000000000"#);
+    assert!(error.contains("parameters.log_cycles"), "{error}");
+    let error = message(r#""exit_code": 0"#, r#""exit_code": 256"#);
+    assert!(error.contains("guest.exit_code"), "{error}");
+}
+
+#[test]
+fn names_and_digests() {
+    let hash = blake3::hash(b"").to_string();
+    for bad in [
+        &hash[1..],
+        &hash.to_uppercase(),
+        &format!("{hash}0"),
+        "",
+        &hash.replace('a', "g"),
+    ] {
+        let error = message(&hash, bad);
+        assert!(error.contains("guest.elf_blake3"), "{error}");
+    }
+    let error = message(r#""backend": "cpu""#, r#""backend": "cuda-on-cpu""#);
+    assert!(
+        error.contains("backend") && error.contains("stand-in"),
+        "{error}"
+    );
+    let error = message(r#""encoding": "witness""#, r#""encoding": "wittness""#);
+    assert!(error.contains(".encoding: unknown encoding"), "{error}");
+    let error = message(r#""stage": "decode""#, r#""stage": "guess""#);
+    assert!(error.contains("guess"), "{error}");
+    let error = message(r#""unit": "bytes""#, r#""unit": "seconds""#);
+    assert!(error.contains("unit"), "{error}");
+    let error = message(r#""created": "2026"#, r#""created": "soon"#);
+    assert!(error.contains("created"), "{error}");
+    let error = message(r#""hardware""#, r#""software""#);
+    assert!(error.contains("software"), "{error}");
+    let error = message(r#""kind": "modelled""#, r#""kind": "measured""#);
+    assert!(error.contains("verdicts[0].kind"), "{error}");
+}
+
+#[test]
+fn too_deep_or_too_large() {
+    assert!(read("[".repeat(100_000).as_bytes()).is_err());
+    assert!(read(r#"{"schema_version":"#.repeat(10_000).as_bytes()).is_err());
+    let error = read(&vec![b' '; rewit::report::MAX_BYTES + 1])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("expected at most"), "{error}");
+}
+
+#[test]
+fn writing_replaces_the_file_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("result.json");
+    let mut result = sample();
+    for elapsed in [1.0, 2.0] {
+        result.elapsed_seconds = elapsed;
+        write(&path, &result).unwrap();
+        assert!(read(&std::fs::read(&path).unwrap()).unwrap() == result);
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    #[cfg(unix)]
+    {
+        // The file behind a link is replaced, and the link stays.
+        let link = dir.path().join("link.json");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        result.elapsed_seconds = 3.0;
+        write(&link, &result).unwrap();
+        assert!(link.is_symlink());
+        assert!(read(&std::fs::read(&path).unwrap()).unwrap() == result);
+        write("/dev/null".as_ref(), &result).unwrap();
+    }
+    let error = write(&dir.path().join("no/such"), &result)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("such"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn mutated(edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        let mut bytes = TEXT.clone().into_bytes();
+        for (at, byte) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(result) = read(&bytes) {
+            // What is accepted can be written, read again, and shown.
+            prop_assert!(read(to_json(&result).as_bytes()).unwrap() == result);
+            render(&result);
+        }
+    }
+
+    #[test]
+    fn noise(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(read(&bytes).is_err());
+    }
+}
