@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match cli::dispatch(args) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("rewit: {error}");
+            cli::say(&error.to_string());
             cli::exit_code(&error)
         }
     }

@@ -11,7 +11,7 @@ use rewit::report::format_count;
 use rewit::vm::{Recorder, Stop, Vm};
 use rewit::{Error, Result};
 
-use super::{CutArgs, GuestArgs, guests, ignore_broken_pipe, print, write_file};
+use super::{CutArgs, GuestArgs, guests, ignore_broken_pipe, print, say, write_file};
 
 #[derive(Args, Debug)]
 pub(crate) struct ExecArgs {
@@ -161,15 +161,13 @@ impl Run<'_> {
             Record::None | Record::Reads => String::new(),
         };
         let journal = self.vm.journal().len();
-        // Standard error may be closed; nothing is left to say it to then.
-        let _ = writeln!(
-            std::io::stderr(),
-            "rewit: {} cycles, {} segments of 2^{} cycles, {pages}{:.1} MHz, {journal} bytes of \
+        say(&format!(
+            "{} cycles, {} segments of 2^{} cycles, {pages}{:.1} MHz, {journal} bytes of \
              journal, exit code {code}",
             format_count(cycles),
             self.num_segments,
             self.log_cycles,
             cycles as f64 / self.time.as_secs_f64().max(1e-9) / 1e6,
-        );
+        ));
     }
 }

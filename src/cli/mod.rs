@@ -122,7 +122,7 @@ pub(crate) fn parse() -> Cli {
 pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
     let done = |()| ExitCode::SUCCESS;
     match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(args) => run::run(args).map(done),
+        Command::Run(args) => run::run(&args).map(done),
         Command::Exec(args) => exec::exec(&args),
         Command::Encode(args) => ship::encode(&args).map(done),
         Command::Regenerate(args) => ship::regenerate(&args).map(done),
@@ -155,6 +155,11 @@ fn print(bytes: &[u8]) -> Result<()> {
         out.write_all(bytes).and_then(|()| out.flush()),
         "standard output",
     )
+}
+
+/// Writes a line to standard error. If that is closed, nobody is there to be told.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "rewit: {text}");
 }
 
 fn ignore_broken_pipe(written: io::Result<()>, name: &str) -> Result<()> {

@@ -10,7 +10,9 @@ use rewit::report::{self, ResultFile};
 use rewit::ship::{Compression, Encoding};
 use rewit::{Error, Result};
 
-use super::{CutArgs, GuestArgs, guests, parse_compression, parse_encoding, print, use_threads};
+use super::{
+    CutArgs, GuestArgs, guests, parse_compression, parse_encoding, print, say, use_threads,
+};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RunArgs {
@@ -68,7 +70,7 @@ fn chosen<T: Copy + PartialEq>(chosen: &[T], all: &[T]) -> Vec<T> {
 }
 
 /// Runs the job and prints the report.
-pub(crate) fn run(args: RunArgs) -> Result<()> {
+pub(crate) fn run(args: &RunArgs) -> Result<()> {
     let started = Instant::now();
     args.cut.check()?;
     let guest = guests::load(&args.guest)?;
@@ -120,10 +122,8 @@ pub(crate) fn run(args: RunArgs) -> Result<()> {
         report::write(path, &result)?;
     }
     if measurement.guest.exit_code != Some(0) {
-        eprintln!(
-            "rewit: warning: the guest exited with code {}",
-            measurement.guest.exit_code.unwrap_or(0)
-        );
+        let code = measurement.guest.exit_code.unwrap_or(0);
+        say(&format!("warning: the guest exited with code {code}"));
     }
     let text = if args.json {
         report::to_json(&result)

@@ -14,8 +14,8 @@ use rewit::witness::Witness;
 use rewit::{Error, Result};
 
 use super::{
-    CutArgs, GuestArgs, guests, parse_compression, parse_encoding, print, read_file, use_threads,
-    write_file,
+    CutArgs, GuestArgs, guests, parse_compression, parse_encoding, print, read_file, say,
+    use_threads, write_file,
 };
 
 #[derive(Args, Debug)]
@@ -105,15 +105,15 @@ pub(crate) fn encode(args: &EncodeArgs) -> Result<()> {
     )?;
     let bytes = ship::encode(&shipment, args.compression)?;
     write_file(&args.out, &bytes)?;
-    eprintln!(
-        "rewit: segment {} of {}, {} cycles, {} {}: {}",
+    say(&format!(
+        "segment {} of {}, {} cycles, {} {}: {}",
         args.segment,
         guest.name,
         shipment.segment.num_cycles,
         args.encoding,
         args.compression,
         format_bytes(bytes.len() as f64)
-    );
+    ));
     Ok(())
 }
 
@@ -148,8 +148,8 @@ pub(crate) fn regenerate(args: &RegenerateArgs) -> Result<()> {
         .iter()
         .map(|(name, took)| format!("{name} {}", format_seconds(took.as_secs_f64())))
         .collect();
-    eprintln!(
-        "rewit: segment {}, {} cycles from {encoding}: {} decoded in {}, witness of {} regenerated \
+    say(&format!(
+        "segment {}, {} cycles from {encoding}: {} decoded in {}, witness of {} regenerated \
          in {} ({})",
         segment.index,
         segment.num_cycles,
@@ -158,7 +158,7 @@ pub(crate) fn regenerate(args: &RegenerateArgs) -> Result<()> {
         format_bytes(made.witness.num_bytes() as f64),
         format_seconds(took.as_secs_f64()),
         parts.join(", ")
-    );
+    ));
     print(format!("{}\n", made.witness.digest()).as_bytes())
 }
 

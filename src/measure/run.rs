@@ -544,4 +544,54 @@ mod tests {
             assert_eq!(order, Encoding::ALL);
         }
     }
+
+    /// What ends with exit code 3: a witness that is not the reference, and a damaged payload.
+    #[test]
+    fn another_witness_is_an_error() {
+        let elf = std::fs::read("guests/prebuilt/fib.elf").unwrap();
+        let program = Program::from_elf(elf).unwrap();
+        let parameters = Parameters {
+            log_cycles: 8,
+            log_chunk: 4,
+            encodings: vec![],
+            compressions: vec![],
+            segments: Selection::Spaced(1),
+            max_cycles: 1 << 20,
+            threads: 1,
+            samples: 1,
+        };
+        let job = Job {
+            name: "fib",
+            program: &program,
+            input: b"9",
+            parameters: &parameters,
+            encodings: &[],
+            compressions: &[],
+        };
+        let mut ignore = |_: &Progress<'_>| Ok(());
+        let mut state = State::new(&job, &mut ignore).unwrap();
+        let mut runner = Runner::new(&program, job.input, 8, 4).unwrap();
+        let before = Capture::before(&runner, None);
+        let recording = runner.next_segment().unwrap();
+        let captured = before.after(&runner, recording);
+        let digest = captured
+            .witness(&program, Witness::default())
+            .unwrap()
+            .digest();
+        for encoding in Encoding::ALL {
+            let make = || {
+                captured
+                    .shipment(&program, job.input, encoding, false, Witness::default())
+                    .unwrap()
+            };
+            state.regenerate(make(), &captured, digest).unwrap();
+            let error = state
+                .regenerate(make(), &captured, blake3::hash(b"other"))
+                .unwrap_err();
+            assert!(matches!(error, Error::Differs(_)), "{encoding}: {error}");
+        }
+        let replay = name(Error::Replay("it does not".into()), 3, Encoding::Reads);
+        let text = "results differ: segment 3, encoding reads: it does not";
+        assert_eq!(replay.to_string(), text);
+    }
 }

@@ -44,6 +44,15 @@ pub fn format_bandwidth(bits_per_second: f64) -> String {
     )
 }
 
+/// A ratio: `698`, `1.30`, `0.0049`.
+pub fn format_ratio(ratio: f64) -> String {
+    if ratio < 0.0995 && ratio > 0.0 {
+        format!("{ratio:.4}")
+    } else {
+        digits(ratio)
+    }
+}
+
 /// A count in groups of three digits: `58,992,822`.
 pub fn format_count(count: u64) -> String {
     let digits = count.to_string();
@@ -73,6 +82,9 @@ mod tests {
         assert_eq!(format_seconds(12.34), "12.3 s");
         assert_eq!(format_bandwidth(25e9), "25.0 Gb/s");
         assert_eq!(format_bandwidth(9.996e9), "10.0 Gb/s");
+        assert_eq!(format_ratio(697.9), "698");
+        assert_eq!(format_ratio(1.304), "1.30");
+        assert_eq!(format_ratio(0.004_88), "0.0049");
         assert_eq!(format_count(58_992_822), "58,992,822");
         assert_eq!(format_count(999), "999");
         assert_eq!(format_count(0), "0");

@@ -7,7 +7,7 @@ mod validate;
 mod verdict;
 mod write;
 
-pub use format::{format_bandwidth, format_bytes, format_count, format_seconds};
+pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
 pub use result::{ResultFile, SCHEMA_VERSION, Tool, schema};
 pub use table::render;
 pub use validate::{MAX_BYTES, read};

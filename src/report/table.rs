@@ -6,7 +6,8 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::verdict::row;
 use super::{
-    ResultFile, Verdict, Witnesses, format_bandwidth, format_bytes, format_count, format_seconds,
+    ResultFile, Verdict, Witnesses, format_bandwidth, format_bytes, format_count, format_ratio,
+    format_seconds,
 };
 use crate::measure::{Row, Stage};
 use crate::model::{Crossing, GIGABIT, LINKS_GBPS};
@@ -190,7 +191,7 @@ fn table(result: &ResultFile) -> Table {
         let least = of(result, name)
             .map(|v| v.bytes_per_cycle)
             .min_by(f64::total_cmp);
-        cells.push(text(least.map(|least| format!("{least:.2}"))));
+        cells.push(text(least.map(format_ratio)));
         // The first compression measured, which is the raw bytes unless those were not asked for.
         let first = of(result, name)
             .next()
