@@ -4,7 +4,9 @@ use std::process::Command;
 
 fn git(args: &[&str]) -> Option<String> {
     let out = Command::new("git").args(args).output().ok()?;
-    out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    out.status
+        .success()
+        .then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
 }
 
 fn main() {
@@ -15,11 +17,18 @@ fn main() {
         }
     }
     let commit = git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".into());
-    let dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
+    let dirty =
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
     println!("cargo::rustc-env=REWIT_GIT_COMMIT={commit}");
     println!("cargo::rustc-env=REWIT_GIT_DIRTY={dirty}");
     let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     println!("cargo::rustc-env=REWIT_TARGET_FEATURES={features}");
-    println!("cargo::rustc-env=REWIT_TARGET={}", std::env::var("TARGET").unwrap_or_default());
-    println!("cargo::rustc-env=REWIT_PROFILE={}", std::env::var("PROFILE").unwrap_or_default());
+    println!(
+        "cargo::rustc-env=REWIT_TARGET={}",
+        std::env::var("TARGET").unwrap_or_default()
+    );
+    println!(
+        "cargo::rustc-env=REWIT_PROFILE={}",
+        std::env::var("PROFILE").unwrap_or_default()
+    );
 }
