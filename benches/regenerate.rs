@@ -25,7 +25,9 @@ fn recording(program: &Program, input: &[u8]) -> Recording {
 /// Writes every cell once with every thread, and nothing else.
 fn fill(words: &mut [u32]) {
     let part = words.len().div_ceil(8 * rayon::current_num_threads());
-    words.par_chunks_mut(part).for_each(|part| part.fill(black_box(0x1234_5678)));
+    words
+        .par_chunks_mut(part)
+        .for_each(|part| part.fill(black_box(0x1234_5678)));
 }
 
 fn median(samples: &mut [Duration]) -> Duration {
@@ -69,7 +71,10 @@ fn main() {
         group.bench_function("fill", |b| {
             b.iter(|| {
                 let reuse = std::mem::take(&mut cpu);
-                cpu = fill_tables(&program, segment, &records, reuse).expect("fills").cpu.words;
+                cpu = fill_tables(&program, segment, &records, reuse)
+                    .expect("fills")
+                    .cpu
+                    .words;
             });
         });
         cpu.resize(rows * WIDTH, 0);

@@ -61,7 +61,11 @@ fn every_changed_cell_is_caught() {
     let (mut num_changes, mut num_caught) = (0, 0);
     let mut rows = std::collections::BTreeMap::<String, usize>::new();
     let mut free = Vec::new();
-    for class in [sequences::mixed as Class, sequences::divide, sequences::syscalls] {
+    for class in [
+        sequences::mixed as Class,
+        sequences::divide,
+        sequences::syscalls,
+    ] {
         let (program, input) = (Program::from_elf(build(class, 6, 0)).unwrap(), input());
         let mut runner = Runner::new(&program, &input, 15, 5).unwrap();
         while let Some(recording) = runner.next_segment() {
@@ -86,10 +90,16 @@ fn every_changed_cell_is_caught() {
     );
     for cell in &free {
         let reason = cell.reason.unwrap_or("NO REASON KNOWN");
-        println!("free: {} in {} rows, {} changes: {reason}", cell.column, cell.row, cell.num_changes);
+        println!(
+            "free: {} in {} rows, {} changes: {reason}",
+            cell.column, cell.row, cell.num_changes
+        );
     }
     println!("free cells: {}; rows changed: {rows:?}", free.len());
     assert_eq!(rows.len(), NUM_ROW_NAMES, "a kind of row was not reached");
-    assert!(free.iter().all(|cell| cell.reason.is_some()), "cells are free without a reason");
+    assert!(
+        free.iter().all(|cell| cell.reason.is_some()),
+        "cells are free without a reason"
+    );
     assert!(num_caught > 0);
 }

@@ -9,14 +9,22 @@ use serde_json::Value;
 fn guests() -> Vec<Value> {
     let manifest = std::fs::read("guests/manifest.json").expect("manifest");
     let manifest: Value = serde_json::from_slice(&manifest).expect("manifest is JSON");
-    manifest["guests"].as_array().expect("a list of guests").clone()
+    manifest["guests"]
+        .as_array()
+        .expect("a list of guests")
+        .clone()
 }
 
 fn file(path: &Value, hash: &Value) -> Vec<u8> {
     let path = Path::new("guests").join(path.as_str().expect("a path"));
     let bytes = std::fs::read(&path).expect("file of the manifest");
     let found = blake3::hash(&bytes).to_hex();
-    assert_eq!(found.as_str(), hash.as_str().expect("a hash"), "{}", path.display());
+    assert_eq!(
+        found.as_str(),
+        hash.as_str().expect("a hash"),
+        "{}",
+        path.display()
+    );
     bytes
 }
 
@@ -29,8 +37,16 @@ fn qemu(elf: &str, input: &str) -> Option<(Vec<u8>, Vec<u8>, i32)> {
     let dir = tempfile::tempdir().expect("temporary folder");
     let journal = dir.path().join("journal");
     let stdin = std::fs::File::open(Path::new("guests").join(input)).expect("input");
-    if Command::new("qemu-riscv32").arg("--version").stdout(Stdio::null()).status().is_err() {
-        assert!(std::env::var_os("REQUIRE_QEMU").is_none(), "qemu-riscv32 is required");
+    if Command::new("qemu-riscv32")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_err()
+    {
+        assert!(
+            std::env::var_os("REQUIRE_QEMU").is_none(),
+            "qemu-riscv32 is required"
+        );
         println!("SKIPPED: qemu-riscv32 is not installed");
         return None;
     }
@@ -42,14 +58,31 @@ fn qemu(elf: &str, input: &str) -> Option<(Vec<u8>, Vec<u8>, i32)> {
         .output()
         .expect("a shell");
     let code = output.status.code().expect("qemu ends by itself");
-    Some((output.stdout, std::fs::read(journal).expect("journal"), code))
+    Some((
+        output.stdout,
+        std::fs::read(journal).expect("journal"),
+        code,
+    ))
 }
 
 #[test]
 fn outputs_are_as_recorded_and_as_under_qemu() {
     let guests = guests();
-    let names: Vec<_> = guests.iter().map(|g| g["name"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["fib", "sha2-chain", "keccak-chain", "sort", "ecdsa", "block"]);
+    let names: Vec<_> = guests
+        .iter()
+        .map(|g| g["name"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "fib",
+            "sha2-chain",
+            "keccak-chain",
+            "sort",
+            "ecdsa",
+            "block"
+        ]
+    );
     let mut compared = 0;
     for guest in &guests {
         let elf = file(&guest["elf"], &guest["elf_blake3"]);
@@ -63,14 +96,25 @@ fn outputs_are_as_recorded_and_as_under_qemu() {
             assert_eq!(stop, Stop::Exit(code), "{name}");
             let stdout = String::from_utf8_lossy(vm.stdout());
             assert_eq!(stdout, run["stdout"].as_str().expect("text"), "{name}");
-            assert_eq!(hex(vm.journal()), run["journal"].as_str().expect("hex"), "{name}");
-            let paths = (guest["elf"].as_str().expect("path"), run["path"].as_str().expect("path"));
+            assert_eq!(
+                hex(vm.journal()),
+                run["journal"].as_str().expect("hex"),
+                "{name}"
+            );
+            let paths = (
+                guest["elf"].as_str().expect("path"),
+                run["path"].as_str().expect("path"),
+            );
             if kind != "large"
                 && let Some((stdout, journal, code)) = qemu(paths.0, paths.1)
             {
                 assert_eq!(stdout, vm.stdout(), "{name}: standard output under qemu");
                 assert_eq!(journal, vm.journal(), "{name}: journal under qemu");
-                assert_eq!(Stop::Exit(code as u32), stop, "{name}: exit code under qemu");
+                assert_eq!(
+                    Stop::Exit(code as u32),
+                    stop,
+                    "{name}: exit code under qemu"
+                );
                 compared += 1;
             }
         }

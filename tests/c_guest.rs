@@ -17,8 +17,18 @@ fn build() -> Option<Vec<u8>> {
     let out = tempfile::tempdir().expect("temporary folder");
     let elf = out.path().join("hello.elf");
     let status = Command::new("riscv64-unknown-elf-gcc")
-        .args(["--specs=picolibc.specs", "-march=rv32im", "-mabi=ilp32", "-O2", "-static"])
-        .args(["-nostartfiles", "tests/data/c/start.S", "tests/data/c/hello.c"])
+        .args([
+            "--specs=picolibc.specs",
+            "-march=rv32im",
+            "-mabi=ilp32",
+            "-O2",
+            "-static",
+        ])
+        .args([
+            "-nostartfiles",
+            "tests/data/c/start.S",
+            "tests/data/c/hello.c",
+        ])
         .arg("-Wl,--defsym=__flash=0x10000,--defsym=__flash_size=0x100000")
         .arg("-Wl,--defsym=__ram=0x200000,--defsym=__ram_size=0x100000")
         .arg("-o")
@@ -46,7 +56,10 @@ fn a_c_program_runs_as_under_qemu() {
     let mut vm = Vm::new(&program, INPUT).unwrap();
     assert_eq!(vm.run(1 << 30), Stop::Exit(42));
     let text = String::from_utf8_lossy(vm.stdout()).into_owned();
-    assert!(text.contains("argc 1, argv[0] set, read 10: \"some input\""), "{text}");
+    assert!(
+        text.contains("argc 1, argv[0] set, read 10: \"some input\""),
+        "{text}"
+    );
     if let Some((stdout, code)) = common::qemu(&elf, INPUT) {
         assert_eq!(String::from_utf8_lossy(&stdout), text);
         assert_eq!(code, 42);

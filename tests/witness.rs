@@ -20,7 +20,9 @@ fn sampled(guest: &Guest, log_cycles: u32, every: u32, mut with: impl FnMut(&Run
             }
             continue;
         }
-        let Some(recording) = runner.next_segment() else { break };
+        let Some(recording) = runner.next_segment() else {
+            break;
+        };
         with(&runner, recording);
     }
 }
@@ -47,7 +49,11 @@ fn every_guest_satisfies_every_constraint() {
             let log = records.system_calls(program);
             let witness = fill_tables(program, segment, &records, Vec::new()).unwrap();
             let report = check(program, &witness, &log);
-            assert!(report.is_ok(), "{name} segment {}: {report:#?}", segment.index);
+            assert!(
+                report.is_ok(),
+                "{name} segment {}: {report:#?}",
+                segment.index
+            );
             assert!(report.num_messages > 22 << segment.log_cycles);
             checked += 1;
         });
@@ -63,7 +69,9 @@ fn tiny_segments_satisfy_every_constraint() {
     let mut runner = Runner::new(program, &guest.input, 5, 3).unwrap();
     let mut inside = [0; 3];
     for _ in 0..2000 {
-        let Some(recording) = runner.next_segment() else { break };
+        let Some(recording) = runner.next_segment() else {
+            break;
+        };
         let segment = &recording.segment;
         let records = replay_reads(program, segment, &recording.reads).unwrap();
         inside[segment.start.io_phase as usize] += 1;
@@ -88,7 +96,9 @@ fn every_encoding_regenerates_the_same_witness() {
             let image = runner.image();
             let dirty = runner.pages(&runner.dirty_since_start());
             let written = runner.pages(runner.written_in_previous());
-            let Some(recording) = runner.next_segment() else { break };
+            let Some(recording) = runner.next_segment() else {
+                break;
+            };
             let expected = reference(program, &recording);
             let segment = recording.segment;
             let records = replay_reads(program, &segment, &recording.reads).unwrap();
@@ -97,14 +107,22 @@ fn every_encoding_regenerates_the_same_witness() {
                 Payload::Image(image.clone()),
                 Payload::Pages(recording.touched.clone()),
                 Payload::Pages(runner.widen(&recording.touched, 12)),
-                Payload::Delta { base: Base::Program, pages: dirty },
                 Payload::Delta {
-                    base: Base::Previous { digest: memory_digest(&previous) },
+                    base: Base::Program,
+                    pages: dirty,
+                },
+                Payload::Delta {
+                    base: Base::Previous {
+                        digest: memory_digest(&previous),
+                    },
                     pages: written,
                 },
                 Payload::Records(records.into_records()),
                 Payload::Reads(recording.reads.clone()),
-                Payload::Input { elf: program.elf().to_vec(), input: guest.input.clone() },
+                Payload::Input {
+                    elf: program.elf().to_vec(),
+                    input: guest.input.clone(),
+                },
             ];
             for payload in payloads {
                 let shipment = Shipment {
@@ -135,7 +153,10 @@ fn threads_do_not_change_the_witness() {
     let guest = Guest::small("sort");
     sampled(&guest, 14, 97, |_, recording| {
         let with = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| reference(&guest.program, &recording))
         };
         let one = with(1);
@@ -145,8 +166,12 @@ fn threads_do_not_change_the_witness() {
         let records = replay_reads(&guest.program, &recording.segment, &recording.reads).unwrap();
         let adopted =
             adopt_records(&guest.program, &recording.segment, records.into_records()).unwrap();
-        let again =
-            fill_tables(&guest.program, &recording.segment, &adopted, one.cpu.words.clone());
+        let again = fill_tables(
+            &guest.program,
+            &recording.segment,
+            &adopted,
+            one.cpu.words.clone(),
+        );
         assert!(again.unwrap() == one);
     });
 }

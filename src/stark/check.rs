@@ -37,7 +37,12 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { table, row, group, constraint } = self;
+        let Self {
+            table,
+            row,
+            group,
+            constraint,
+        } = self;
         write!(f, "{table} row {row}: constraint {constraint} ({group})")
     }
 }
@@ -176,15 +181,19 @@ impl InteractionBuilder for RowBuilder<'_> {
     ) {
         let count = signed(count.into().into_parts().0);
         if count != 0 {
-            let fields = fields.into_iter().map(|f| f.into().as_canonical_u32()).collect();
-            self.messages.push(Message { bus: bus_name.to_owned(), fields, count });
+            let fields = fields
+                .into_iter()
+                .map(|f| f.into().as_canonical_u32())
+                .collect();
+            self.messages.push(Message {
+                bus: bus_name.to_owned(),
+                fields,
+                count,
+            });
         }
     }
 
-    fn push_local_interaction(
-        &mut self,
-        _: impl IntoIterator<Item = (Vec<F>, Count<F>)>,
-    ) {
+    fn push_local_interaction(&mut self, _: impl IntoIterator<Item = (Vec<F>, Count<F>)>) {
         unreachable!("no table has lookups into itself");
     }
 }
@@ -192,7 +201,11 @@ impl InteractionBuilder for RowBuilder<'_> {
 /// The integer nearest to zero that a field element stands for.
 fn signed(x: F) -> i64 {
     let x = i64::from(x.as_canonical_u32());
-    if x > i64::from(F::ORDER_U32 / 2) { x - i64::from(F::ORDER_U32) } else { x }
+    if x > i64::from(F::ORDER_U32 / 2) {
+        x - i64::from(F::ORDER_U32)
+    } else {
+        x
+    }
 }
 
 /// The cells of a table as field elements.
@@ -230,7 +243,8 @@ impl Balance {
 
     fn add(&mut self, keys: &[RandomState; 2], message: &Message) {
         let [a, b] = keys.each_ref().map(|key| {
-            key.hash_one(&message.fields).wrapping_mul(message.count as u64)
+            key.hash_one(&message.fields)
+                .wrapping_mul(message.count as u64)
         });
         if !self.sums.contains_key(&message.bus) {
             self.sums.insert(message.bus.clone(), (0, 0));
@@ -259,7 +273,13 @@ impl<'a> Table<'a> {
         public: &[u32],
     ) -> Self {
         let public = public.iter().map(|v| F::from_u32(*v)).collect();
-        Self { name, cells: field_cells(matrix), width: matrix.width, preprocessed, public }
+        Self {
+            name,
+            cells: field_cells(matrix),
+            width: matrix.width,
+            preprocessed,
+            public,
+        }
     }
 
     fn height(&self) -> usize {
@@ -267,7 +287,12 @@ impl<'a> Table<'a> {
     }
 
     /// Evaluates row `row`, and hands the builder to `with`.
-    fn row<T>(&self, row: usize, eval: &dyn Fn(&mut RowBuilder), with: impl FnOnce(RowBuilder) -> T) -> T {
+    fn row<T>(
+        &self,
+        row: usize,
+        eval: &dyn Fn(&mut RowBuilder),
+        with: impl FnOnce(RowBuilder) -> T,
+    ) -> T {
         let height = self.height();
         let at = |i: usize| &self.cells[i * self.width..][..self.width];
         let preprocessed = self
@@ -303,11 +328,21 @@ pub fn check(program: &Program, witness: &Witness, log: &[Vec<u32>]) -> Report {
             Box::new(|b: &mut RowBuilder| BoundaryAir.eval(b)),
         ),
         (
-            Table::new("program", &witness.program, BaseAir::<F>::preprocessed_trace(&program_air), &[]),
+            Table::new(
+                "program",
+                &witness.program,
+                BaseAir::<F>::preprocessed_trace(&program_air),
+                &[],
+            ),
             Box::new(|b: &mut RowBuilder| program_air.eval(b)),
         ),
         (
-            Table::new("range", &witness.range, BaseAir::<F>::preprocessed_trace(&RangeAir), &[]),
+            Table::new(
+                "range",
+                &witness.range,
+                BaseAir::<F>::preprocessed_trace(&RangeAir),
+                &[],
+            ),
             Box::new(|b: &mut RowBuilder| RangeAir.eval(b)),
         ),
     ];
@@ -315,8 +350,11 @@ pub fn check(program: &Program, witness: &Witness, log: &[Vec<u32>]) -> Report {
     let keys = [RandomState::new(), RandomState::new()];
     let mut total = Balance::default();
     for fields in log {
-        let message =
-            Message { bus: SYSTEM_CALLS.name().to_owned(), fields: fields.clone(), count: -1 };
+        let message = Message {
+            bus: SYSTEM_CALLS.name().to_owned(),
+            fields: fields.clone(),
+            count: -1,
+        };
         total.add(&keys, &message);
     }
     for (table, eval) in &tables {
@@ -329,7 +367,12 @@ pub fn check(program: &Program, witness: &Witness, log: &[Vec<u32>]) -> Report {
                     for (group, constraint) in builder.failed {
                         if sums.failures.len() < MAX_REPORTED {
                             let table = table.name;
-                            sums.failures.push(Failure { table, row, group, constraint });
+                            sums.failures.push(Failure {
+                                table,
+                                row,
+                                group,
+                                constraint,
+                            });
                         }
                     }
                     for message in &builder.messages {
@@ -342,8 +385,12 @@ pub fn check(program: &Program, witness: &Witness, log: &[Vec<u32>]) -> Report {
         total = total.merge(sums);
     }
 
-    let unbalanced: Vec<&String> =
-        total.sums.iter().filter(|(_, sum)| **sum != (0, 0)).map(|(bus, _)| bus).collect();
+    let unbalanced: Vec<&String> = total
+        .sums
+        .iter()
+        .filter(|(_, sum)| **sum != (0, 0))
+        .map(|(bus, _)| bus)
+        .collect();
     let imbalances = unbalanced
         .into_iter()
         .map(|bus| {
@@ -365,7 +412,10 @@ pub fn check(program: &Program, witness: &Witness, log: &[Vec<u32>]) -> Report {
             let mut messages: Vec<_> = surplus.into_iter().filter(|(_, n)| *n != 0).collect();
             messages.sort();
             messages.truncate(MAX_REPORTED);
-            Imbalance { bus: bus.clone(), messages }
+            Imbalance {
+                bus: bus.clone(),
+                messages,
+            }
         })
         .collect();
     Report {

@@ -50,7 +50,9 @@ pub struct Score {
 /// What a row does, as mutation scores group them.
 pub fn row_name(row: &[F]) -> String {
     let set = |col: Col| row[col] == F::ONE;
-    let class = Class::ALL.into_iter().find(|class| set(CLASS + *class as usize));
+    let class = Class::ALL
+        .into_iter()
+        .find(|class| set(CLASS + *class as usize));
     let class = class.map(|class| format!("{class:?}").to_lowercase());
     match class {
         Some(class) if set(MOVE) => format!("move {class}"),
@@ -145,10 +147,20 @@ pub fn mutate(
         .into_iter()
         .map(|((column, row), num_changes)| {
             let reason = reason(&column, row);
-            Free { column, row: row.clone(), num_changes, reason }
+            Free {
+                column,
+                row: row.clone(),
+                num_changes,
+                reason,
+            }
         })
         .collect();
-    Score { num_changes, num_caught: num_changes - missed.len() as u64, rows, free }
+    Score {
+        num_changes,
+        num_caught: num_changes - missed.len() as u64,
+        rows,
+        free,
+    }
 }
 
 /// Ways a cell is changed.
@@ -158,18 +170,30 @@ const NUM_VALUES: usize = 5;
 fn changes(cell: F, row: usize) -> [F; NUM_VALUES] {
     let mixed = (row as u32).wrapping_mul(0x9e37_79b9) >> 8;
     let flipped = if cell == F::ONE { F::ZERO } else { F::ONE };
-    let negated = if cell == F::ZERO { -F::from_u32(2) } else { -cell };
+    let negated = if cell == F::ZERO {
+        -F::from_u32(2)
+    } else {
+        -cell
+    };
     let in_range = F::from_u32(cell.as_canonical_u32() ^ 0x80);
-    [cell + F::TWO, flipped, negated, in_range, cell + F::from_u32(mixed | 4)]
-        .map(|value| if value == cell { cell + F::from_u32(3) } else { value })
+    [
+        cell + F::TWO,
+        flipped,
+        negated,
+        in_range,
+        cell + F::from_u32(mixed | 4),
+    ]
+    .map(|value| {
+        if value == cell {
+            cell + F::from_u32(3)
+        } else {
+            value
+        }
+    })
 }
 
 /// Whether the messages of a changed row give it away.
-fn messages_tell(
-    before: &[Message],
-    after: &[Message],
-    instructions: &HashSet<Vec<u32>>,
-) -> bool {
+fn messages_tell(before: &[Message], after: &[Message], instructions: &HashSet<Vec<u32>>) -> bool {
     let fresh = |message: &&Message| !before.contains(message);
     let added = || after.iter().filter(fresh);
     let is = |message: &Message, bus: &str| message.bus == bus;
@@ -183,7 +207,11 @@ fn messages_tell(
     });
     let strict = |bus: &str| {
         let of = |messages: &[Message]| {
-            messages.iter().filter(|m| is(m, bus)).cloned().collect::<Vec<_>>()
+            messages
+                .iter()
+                .filter(|m| is(m, bus))
+                .cloned()
+                .collect::<Vec<_>>()
         };
         of(before) != of(after)
     };

@@ -28,7 +28,10 @@ struct Words {
 
 impl Words {
     fn new() -> Self {
-        Self { index: vec![0; NUM_BLOCKS], blocks: Vec::new() }
+        Self {
+            index: vec![0; NUM_BLOCKS],
+            blocks: Vec::new(),
+        }
     }
 
     /// The cell of the word at byte address `addr`.
@@ -107,7 +110,12 @@ impl Accesses {
 
     #[cold]
     fn first_register(&mut self, addr: u32, row: u32, slot: u32) {
-        self.first_registers.push(First { addr, row, slot, old: 0 });
+        self.first_registers.push(First {
+            addr,
+            row,
+            slot,
+            old: 0,
+        });
     }
 
     /// An access of the memory word at `addr` that finds `old` and leaves `new`; returns its gap
@@ -126,11 +134,24 @@ impl Accesses {
         let now = timestamp(row, MEMORY_SLOT);
         let cell = self.words.cell(addr);
         let last = *cell;
-        *cell = Cell { time: now, value: new };
+        *cell = Cell {
+            time: now,
+            value: new,
+        };
         if last.time == 0 {
-            self.first_words.push(First { addr: addr & !3, row, slot: MEMORY_SLOT, old });
+            self.first_words.push(First {
+                addr: addr & !3,
+                row,
+                slot: MEMORY_SLOT,
+                old,
+            });
         } else if last.value != old {
-            return Err(Inconsistent { row, addr: addr & !3, found: old, left: last.value });
+            return Err(Inconsistent {
+                row,
+                addr: addr & !3,
+                found: old,
+                left: last.value,
+            });
         }
         Ok(now - last.time - 1)
     }
@@ -204,7 +225,12 @@ impl Joined {
             .collect();
         rows.sort_unstable();
         rows.extend((0..32).map(|i| {
-            [REGISTER_BASE + i as u32, start.x[i], end.x[i], self.all.registers[i]]
+            [
+                REGISTER_BASE + i as u32,
+                start.x[i],
+                end.x[i],
+                self.all.registers[i],
+            ]
         }));
         Boundary { rows }
     }
@@ -222,14 +248,22 @@ impl Boundary {
         use boundary::*;
         let height = self.rows.len().next_power_of_two();
         let mut table = vec![0; height * WIDTH];
-        for (i, (row, out)) in self.rows.iter().zip(table.chunks_exact_mut(WIDTH)).enumerate() {
+        for (i, (row, out)) in self
+            .rows
+            .iter()
+            .zip(table.chunks_exact_mut(WIDTH))
+            .enumerate()
+        {
             let [addr, before, after, time] = *row;
             let step = self.rows.get(i + 1).map_or(0, |next| next[0] - addr - 1);
             let mut cells = [0; WIDTH];
             cells[REAL] = 1;
             cells[ADDR] = addr;
-            for (byte, (init, last)) in
-                before.to_le_bytes().into_iter().zip(after.to_le_bytes()).enumerate()
+            for (byte, (init, last)) in before
+                .to_le_bytes()
+                .into_iter()
+                .zip(after.to_le_bytes())
+                .enumerate()
             {
                 cells[INIT + byte] = init.into();
                 cells[FINAL + byte] = last.into();

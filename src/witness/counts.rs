@@ -21,7 +21,12 @@ impl Counts {
     /// For a program of `num_ops` instructions.
     pub(crate) fn new(num_ops: usize) -> Self {
         let zeros = || vec![0; ROWS + SPREAD];
-        Self { values16: zeros(), values14: zeros(), bytes: zeros(), program: vec![0; num_ops] }
+        Self {
+            values16: zeros(),
+            values14: zeros(),
+            bytes: zeros(),
+            program: vec![0; num_ops],
+        }
     }
 
     /// Counts an execution of instruction `index`.
@@ -72,9 +77,8 @@ impl Counts {
     /// - `cells`: the row, in Montgomery form.
     pub(crate) fn move_gap(&mut self, cells: &mut [u32], slot: usize, gap: u32) {
         let pair = GAP_HI + (slot & 2);
-        let hi_pair = |cells: &[u32]| {
-            (from_monty(cells[pair]) + 256 * from_monty(cells[pair + 1])) as usize
-        };
+        let hi_pair =
+            |cells: &[u32]| (from_monty(cells[pair]) + 256 * from_monty(cells[pair + 1])) as usize;
         // Zeros are not counted one by one, so taking one back may wrap: they are never read.
         let recount = |values: &mut [u32], old: usize, new: usize| {
             values[old] = values[old].wrapping_sub(1);

@@ -106,9 +106,18 @@ pub fn replay_reads(program: &Program, segment: &Segment, reads: &Reads) -> Resu
             })
         })
         .collect();
-    let joined = join(accesses, |row, slot, gap| records[row as usize].gap[slot as usize] = gap)?;
-    Ok(Records { records, boundary: joined.boundary(&segment.start, &segment.end) })
+    let joined = join(accesses, |row, slot, gap| {
+        records[row as usize].gap[slot as usize] = gap;
+    })?;
+    Ok(Records {
+        records,
+        boundary: joined.boundary(&segment.start, &segment.end),
+    })
 }
+
+/// What a thread that fills rows returns: accesses, counts, and the segment's last record if it is
+/// among its rows.
+type Part = (Accesses, Counts, Option<Record>);
 
 /// Chunks, and the part of a table that their rows fill.
 type Task<'a, T> = (std::ops::Range<usize>, &'a mut [T]);
@@ -126,7 +135,11 @@ fn split_chunks<'a, T>(
     let mut tasks = Vec::new();
     for chunks in parts(num_chunks) {
         let first = chunks.start << reads.log_chunk;
-        let end = if chunks.end == num_chunks { num_rows } else { chunks.end << reads.log_chunk };
+        let end = if chunks.end == num_chunks {
+            num_rows
+        } else {
+            chunks.end << reads.log_chunk
+        };
         let (part, rest) = table.split_at_mut((end - first) * width);
         table = rest;
         tasks.push((chunks, part));
@@ -144,10 +157,18 @@ fn check_reads(segment: &Segment, reads: &Reads) -> Result<()> {
     };
     let words = reads.words.len();
     let ascending = reads.checkpoints.is_sorted_by_key(|c| c.first_word)
-        && reads.checkpoints.iter().all(|c| c.first_word as usize <= words);
-    let starts = reads.checkpoints.first().is_some_and(|c| c.state == segment.start);
+        && reads
+            .checkpoints
+            .iter()
+            .all(|c| c.first_word as usize <= words);
+    let starts = reads
+        .checkpoints
+        .first()
+        .is_some_and(|c| c.state == segment.start);
     if num_chunks == 0 || reads.checkpoints.len() != num_chunks || !ascending || !starts {
-        return Err(Error::Replay("the minimal trace does not fit the segment".into()));
+        return Err(Error::Replay(
+            "the minimal trace does not fit the segment".into(),
+        ));
     }
     Ok(())
 }
@@ -173,7 +194,7 @@ pub fn fill_from_reads(
     let filler = Filler::new(program);
     let mut cpu = store::words(rows * WIDTH, cpu);
     let tasks = split_chunks(segment, reads, &mut cpu, WIDTH, rows);
-    let done: Vec<Result<(Accesses, Counts, Option<Record>), ReplayError>> = tasks
+    let done: Vec<Result<Part, ReplayError>> = tasks
         .into_par_iter()
         .map(|(chunks, part)| {
             let counts = Counts::new(program.ops().len());
@@ -239,8 +260,13 @@ pub fn adopt_records(
             Ok(accesses)
         })
         .collect();
-    let joined = join(accesses, |row, slot, gap| records[row as usize].gap[slot as usize] = gap)?;
-    Ok(Records { records, boundary: joined.boundary(&segment.start, &segment.end) })
+    let joined = join(accesses, |row, slot, gap| {
+        records[row as usize].gap[slot as usize] = gap;
+    })?;
+    Ok(Records {
+        records,
+        boundary: joined.boundary(&segment.start, &segment.end),
+    })
 }
 
 fn check_segment(segment: &Segment) -> Result<()> {
@@ -260,10 +286,15 @@ fn join(
 ) -> Result<Joined> {
     let replay = |e: ReplayError| Error::Replay(e.to_string());
     let mut parts = parts.into_iter();
-    let first = parts.next().unwrap_or_else(|| Ok(Accesses::new())).map_err(replay)?;
+    let first = parts
+        .next()
+        .unwrap_or_else(|| Ok(Accesses::new()))
+        .map_err(replay)?;
     let mut joined = Joined::new(first);
     for part in parts {
-        joined.append(part.map_err(replay)?, &mut fix).map_err(|e| replay(e.into()))?;
+        joined
+            .append(part.map_err(replay)?, &mut fix)
+            .map_err(|e| replay(e.into()))?;
     }
     Ok(joined)
 }
@@ -276,8 +307,10 @@ fn note_accesses(
     accesses: &mut Accesses,
 ) -> Result<(), ReplayError> {
     let index = record.op & ((1 << ROW_KIND_SHIFT) - 1);
-    let not_executable =
-        ReplayError::NotExecutable { row, pc: program.code_base().wrapping_add(4 * index) };
+    let not_executable = ReplayError::NotExecutable {
+        row,
+        pc: program.code_base().wrapping_add(4 * index),
+    };
     let op = *program.ops().get(index as usize).ok_or(not_executable)?;
     let row_kind = record.op >> ROW_KIND_SHIFT;
     if row_kind == RowKind::Setup as u32 {
@@ -341,28 +374,36 @@ pub fn fill_tables(
     let mut cpu = store::words(rows * WIDTH, cpu);
     let spare: Mutex<Vec<Counts>> = Mutex::default();
     let task_rows = TASK_ROWS.min(rows);
-    cpu.par_chunks_mut(task_rows * WIDTH).enumerate().try_for_each(|(task, out)| {
-        let counts = spare
-            .lock()
-            .map_or(None, |mut spare| spare.pop())
-            .unwrap_or_else(|| Counts::new(program.ops().len()));
-        let first = task * task_rows;
-        let end = (first + task_rows).min(records.records.len());
-        let mut writer = RowWriter::new(&filler, out, first as u32, counts);
-        for (row, record) in (first..).zip(records.records.get(first..end).unwrap_or_default()) {
-            writer.push(record).map_err(|BadRecord| {
-                Error::Replay(format!("row {row}: the record is not of this program"))
-            })?;
-        }
-        let counts = writer.finish(segment.end.pc);
-        if let Ok(mut spare) = spare.lock() {
-            spare.push(counts);
-        }
-        Ok::<_, Error>(())
-    })?;
+    cpu.par_chunks_mut(task_rows * WIDTH)
+        .enumerate()
+        .try_for_each(|(task, out)| {
+            let counts = spare
+                .lock()
+                .map_or(None, |mut spare| spare.pop())
+                .unwrap_or_else(|| Counts::new(program.ops().len()));
+            let first = task * task_rows;
+            let end = (first + task_rows).min(records.records.len());
+            let mut writer = RowWriter::new(&filler, out, first as u32, counts);
+            for (row, record) in (first..).zip(records.records.get(first..end).unwrap_or_default())
+            {
+                writer.push(record).map_err(|BadRecord| {
+                    Error::Replay(format!("row {row}: the record is not of this program"))
+                })?;
+            }
+            let counts = writer.finish(segment.end.pc);
+            if let Ok(mut spare) = spare.lock() {
+                spare.push(counts);
+            }
+            Ok::<_, Error>(())
+        })?;
 
-    let mut all = spare.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_iter();
-    let mut counts = all.next().unwrap_or_else(|| Counts::new(program.ops().len()));
+    let mut all = spare
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .into_iter();
+    let mut counts = all
+        .next()
+        .unwrap_or_else(|| Counts::new(program.ops().len()));
     for part in all {
         counts.merge(&part);
     }
@@ -380,13 +421,24 @@ fn assemble(
     last: Option<&Record>,
 ) -> Witness {
     let boundary = boundary.table(&mut counts);
-    let (range, program) =
-        counts.tables(1 << segment.log_cycles, boundary.len() / boundary::WIDTH);
+    let (range, program) = counts.tables(1 << segment.log_cycles, boundary.len() / boundary::WIDTH);
     Witness {
-        cpu: Matrix { width: WIDTH, words: cpu },
-        boundary: Matrix { width: boundary::WIDTH, words: boundary },
-        program: Matrix { width: 1, words: program },
-        range: Matrix { width: range::WIDTH, words: range },
+        cpu: Matrix {
+            width: WIDTH,
+            words: cpu,
+        },
+        boundary: Matrix {
+            width: boundary::WIDTH,
+            words: boundary,
+        },
+        program: Matrix {
+            width: 1,
+            words: program,
+        },
+        range: Matrix {
+            width: range::WIDTH,
+            words: range,
+        },
         public: public_values(segment, last),
     }
 }
@@ -404,13 +456,21 @@ struct RowWriter<'a> {
 impl<'a> RowWriter<'a> {
     /// A writer of the rows from `row` on into `out`.
     fn new(filler: &'a Filler<'a>, out: &'a mut [u32], row: u32, counts: Counts) -> Self {
-        Self { filler, block: store::Block::new(), in_block: 0, out, row, counts }
+        Self {
+            filler,
+            block: store::Block::new(),
+            in_block: 0,
+            out,
+            row,
+            counts,
+        }
     }
 
     #[inline(always)]
     fn push(&mut self, record: &Record) -> Result<(), BadRecord> {
         let cells = &mut self.block.rows_mut()[self.in_block];
-        self.filler.fill(record, self.row, cells, &mut self.counts)?;
+        self.filler
+            .fill(record, self.row, cells, &mut self.counts)?;
         self.advance();
         Ok(())
     }
@@ -425,8 +485,7 @@ impl<'a> RowWriter<'a> {
     }
 
     fn flush(&mut self) {
-        let (block, rest) =
-            std::mem::take(&mut self.out).split_at_mut(self.in_block * WIDTH);
+        let (block, rest) = std::mem::take(&mut self.out).split_at_mut(self.in_block * WIDTH);
         self.block.stream_to(block);
         (self.out, self.in_block) = (rest, 0);
     }

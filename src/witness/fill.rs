@@ -38,7 +38,9 @@ impl<'p> Filler<'p> {
     pub(crate) fn new(program: &'p Program) -> Self {
         let mut flags = [[0; NUM_FLAGS]; NUM_KINDS];
         for op in program.ops() {
-            let Some((class, signed, signed_b, use_imm, _)) = class_of(op.kind) else { continue };
+            let Some((class, signed, signed_b, use_imm, _)) = class_of(op.kind) else {
+                continue;
+            };
             let row = &mut flags[op.kind as usize];
             row[class as usize] = ONE;
             for (col, set) in [(SIGNED, signed), (SIGNED_B, signed_b), (USE_IMM, use_imm)] {
@@ -55,7 +57,12 @@ impl<'p> Filler<'p> {
         ] {
             call_flags[kind as usize][class as usize] = ONE;
         }
-        Self { ops: program.ops(), code_base: program.code_base(), flags, call_flags }
+        Self {
+            ops: program.ops(),
+            code_base: program.code_base(),
+            flags,
+            call_flags,
+        }
     }
 
     /// Fills `out` with row `row`, and counts its lookups.
@@ -93,7 +100,9 @@ impl<'p> Filler<'p> {
         for i in 0..32 {
             out[B + i] = 0u32.wrapping_sub((b >> i) & 1) & ONE;
         }
-        let tail = (&mut out[VALUES..]).try_into().expect("WIDTH − VALUES cells follow VALUES");
+        let tail = (&mut out[VALUES..])
+            .try_into()
+            .expect("WIDTH − VALUES cells follow VALUES");
         to_monty_array::<NUM_VALUES>(&values.0, tail);
         Ok(())
     }
@@ -200,7 +209,11 @@ impl Values {
                 self.set_carries(CARRY, result, b);
             }
             K::Slti | K::Sltiu | K::Slt | K::Sltu => {
-                b = if matches!(op.kind, K::Slti | K::Sltiu) { imm } else { b };
+                b = if matches!(op.kind, K::Slti | K::Sltiu) {
+                    imm
+                } else {
+                    b
+                };
                 self.set(RD_NEW, alu(op.kind, a, b));
                 self.compare(a, b, matches!(op.kind, K::Slti | K::Slt));
             }
@@ -210,10 +223,18 @@ impl Values {
             }
             K::And | K::Or | K::Xor => self.set_bytes(RD_NEW, alu(op.kind, a, b)),
             K::Slli | K::Srli | K::Srai | K::Sll | K::Srl | K::Sra => {
-                b = if matches!(op.kind, K::Slli | K::Srli | K::Srai) { imm } else { b };
+                b = if matches!(op.kind, K::Slli | K::Srli | K::Srai) {
+                    imm
+                } else {
+                    b
+                };
                 self.set_bytes(RD_NEW, alu(op.kind, a, b));
                 let left = matches!(op.kind, K::Slli | K::Sll);
-                let fill = if matches!(op.kind, K::Srai | K::Sra) { a >> 31 } else { 0 };
+                let fill = if matches!(op.kind, K::Srai | K::Sra) {
+                    a >> 31
+                } else {
+                    0
+                };
                 self.shift(a, b & 31, left, fill);
             }
             K::Lui | K::Auipc => self.set_bytes(RD_NEW, imm),
@@ -263,7 +284,13 @@ impl Values {
             }
             K::Div | K::Divu | K::Rem | K::Remu => {
                 let signed = matches!(op.kind, K::Div | K::Rem);
-                self.divide(a, b, alu(op.kind, a, b), signed, matches!(op.kind, K::Div | K::Divu));
+                self.divide(
+                    a,
+                    b,
+                    alu(op.kind, a, b),
+                    signed,
+                    matches!(op.kind, K::Div | K::Divu),
+                );
             }
             K::Ecall => {
                 self.set_bytes(RD_OLD, b);
@@ -304,12 +331,20 @@ impl Values {
         let addr = a.wrapping_add(step);
         let old = record.old;
         if row_kind == RowKind::MoveInByte as usize || row_kind == RowKind::MoveInWord as usize {
-            let kind = if row_kind == RowKind::MoveInByte as usize { Kind::Sb } else { Kind::Sw };
+            let kind = if row_kind == RowKind::MoveInByte as usize {
+                Kind::Sb
+            } else {
+                Kind::Sw
+            };
             self.set_memory(a, step, old, store_merge(kind, addr, old, record.b));
             return record.b;
         }
         self.set_memory(a, step, old, old);
-        let kind = if row_kind == RowKind::MoveOutByte as usize { Kind::Lbu } else { Kind::Lw };
+        let kind = if row_kind == RowKind::MoveOutByte as usize {
+            Kind::Lbu
+        } else {
+            Kind::Lw
+        };
         self.set_bytes(RD_NEW, load_value(kind, addr, old));
         if kind == Kind::Lbu {
             self.set_extension(addr, old, 8, false);
@@ -332,7 +367,11 @@ impl Values {
     fn shift(&mut self, a: u32, amount: u32, left: bool, fill: u32) {
         let bits = amount & 7;
         let low_bits = amount & 3;
-        let (pow01, pow) = if left { (1 << low_bits, 1 << bits) } else { (8 >> low_bits, 256 >> bits) };
+        let (pow01, pow) = if left {
+            (1 << low_bits, 1 << bits)
+        } else {
+            (8 >> low_bits, 256 >> bits)
+        };
         self.set(POW01, pow01);
         self.set(POW, pow);
         for (i, byte) in a.to_le_bytes().into_iter().enumerate() {

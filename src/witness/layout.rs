@@ -10,7 +10,10 @@ pub type Col = usize;
 /// the number under which the program table knows the class.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 #[repr(u8)]
-#[expect(missing_docs, reason = "named after the instructions; rom.rs maps kinds to classes")]
+#[expect(
+    missing_docs,
+    reason = "named after the instructions; rom.rs maps kinds to classes"
+)]
 pub enum Class {
     Add,
     Sub,
@@ -207,12 +210,24 @@ pub const REGISTER_BASE: u32 = 1 << 30;
 /// Name of every column: the group's, with an index where a group has several.
 pub fn column_name(col: Col) -> String {
     if (CLASS..CLASS + NUM_CLASSES).contains(&col) {
-        return format!("class.{}", format!("{:?}", Class::ALL[col - CLASS]).to_lowercase());
+        return format!(
+            "class.{}",
+            format!("{:?}", Class::ALL[col - CLASS]).to_lowercase()
+        );
     }
     let group = GROUPS.iter().rev().find(|(_, first)| *first <= col);
     let (name, first) = group.expect("the first group starts at column 0");
-    let end = GROUPS.iter().map(|(_, first)| *first).filter(|f| f > first).min().unwrap_or(WIDTH);
-    if end - first > 1 { format!("{name}[{}]", col - first) } else { (*name).to_owned() }
+    let end = GROUPS
+        .iter()
+        .map(|(_, first)| *first)
+        .filter(|f| f > first)
+        .min()
+        .unwrap_or(WIDTH);
+    if end - first > 1 {
+        format!("{name}[{}]", col - first)
+    } else {
+        (*name).to_owned()
+    }
 }
 
 /// Column groups by first column, ascending.
@@ -305,7 +320,16 @@ pub mod range {
     /// Columns of the CPU table that are looked up as 16-bit values, in every row.
     pub const COLS16: [Col; 8] = {
         use super::{ABS_A, GAP_LO, NEQ_LO, SUM_HI};
-        [GAP_LO, GAP_LO + 1, GAP_LO + 2, GAP_LO + 3, SUM_HI, NEQ_LO, ABS_A, ABS_A + 1]
+        [
+            GAP_LO,
+            GAP_LO + 1,
+            GAP_LO + 2,
+            GAP_LO + 3,
+            SUM_HI,
+            NEQ_LO,
+            ABS_A,
+            ABS_A + 1,
+        ]
     };
     /// Columns of the CPU table that are looked up as 14-bit values, in every row.
     pub const COLS14: [Col; 4] = {

@@ -47,7 +47,20 @@ mod tests {
 
     #[test]
     fn agrees_with_plonky3() {
-        let edges = [0, 1, 2, 3, 255, 256, 65_535, 65_536, 1 << 27, 1 << 30, P - 2, P - 1];
+        let edges = [
+            0,
+            1,
+            2,
+            3,
+            255,
+            256,
+            65_535,
+            65_536,
+            1 << 27,
+            1 << 30,
+            P - 2,
+            P - 1,
+        ];
         let mixed = (0..10_000u32).map(|i| i.wrapping_mul(0x9e37_79b9) % P);
         for x in edges.into_iter().chain(mixed) {
             let field = BabyBear::from_u32(x);

@@ -20,14 +20,24 @@ pub(crate) enum ReplayError {
     #[error("row {row}: the machine has exited")]
     Halted { row: u32 },
     #[error("row {row}: word {addr:#010x} holds {found:#010x} but was left with {left:#010x}")]
-    Inconsistent { row: u32, addr: u32, found: u32, left: u32 },
+    Inconsistent {
+        row: u32,
+        addr: u32,
+        found: u32,
+        left: u32,
+    },
     #[error("the chunk that ends before row {row} does not reach the next checkpoint")]
     WrongEnd { row: u32 },
 }
 
 impl From<Inconsistent> for ReplayError {
     fn from(e: Inconsistent) -> Self {
-        Self::Inconsistent { row: e.row, addr: e.addr, found: e.found, left: e.left }
+        Self::Inconsistent {
+            row: e.row,
+            addr: e.addr,
+            found: e.found,
+            left: e.left,
+        }
     }
 }
 
@@ -53,7 +63,13 @@ pub(super) fn replay(
         let words = &reads.words[first_word as usize..last_word];
         let row = (chunk as u32) << reads.log_chunk;
         let end_row = segment.num_cycles.min(row + (1 << reads.log_chunk));
-        let mut replayer = Replayer { program, words, state, row, accesses: &mut accesses };
+        let mut replayer = Replayer {
+            program,
+            words,
+            state,
+            row,
+            accesses: &mut accesses,
+        };
         while replayer.row < end_row {
             let (row, pc) = (replayer.row, replayer.state.pc);
             let mut record = Record::default();
@@ -79,8 +95,10 @@ struct Replayer<'a> {
 impl Replayer<'_> {
     #[inline(always)]
     fn word(&mut self) -> Result<u32, ReplayError> {
-        let (first, rest) =
-            self.words.split_first().ok_or(ReplayError::OutOfWords { row: self.row })?;
+        let (first, rest) = self
+            .words
+            .split_first()
+            .ok_or(ReplayError::OutOfWords { row: self.row })?;
         self.words = rest;
         Ok(*first)
     }
@@ -114,7 +132,9 @@ impl Replayer<'_> {
     #[inline(always)]
     fn op_index(&self) -> Result<usize, ReplayError> {
         let pc = self.state.pc;
-        self.program.op_index(pc).ok_or(ReplayError::NotExecutable { row: self.row, pc })
+        self.program
+            .op_index(pc)
+            .ok_or(ReplayError::NotExecutable { row: self.row, pc })
     }
 
     #[inline(always)]
@@ -126,13 +146,35 @@ impl Replayer<'_> {
         record.op = index as u32;
         let mut next_pc = pc.wrapping_add(4);
         match op.kind {
-            K::Addi | K::Slti | K::Sltiu | K::Xori | K::Ori | K::Andi | K::Slli | K::Srli
+            K::Addi
+            | K::Slti
+            | K::Sltiu
+            | K::Xori
+            | K::Ori
+            | K::Andi
+            | K::Slli
+            | K::Srli
             | K::Srai => {
                 record.a = self.read(op.rs1, 0, record);
                 self.write(op.rd, alu(op.kind, record.a, op.imm), record);
             }
-            K::Add | K::Sub | K::Sll | K::Slt | K::Sltu | K::Xor | K::Srl | K::Sra | K::Or
-            | K::And | K::Mul | K::Mulh | K::Mulhsu | K::Mulhu | K::Div | K::Divu | K::Rem
+            K::Add
+            | K::Sub
+            | K::Sll
+            | K::Slt
+            | K::Sltu
+            | K::Xor
+            | K::Srl
+            | K::Sra
+            | K::Or
+            | K::And
+            | K::Mul
+            | K::Mulh
+            | K::Mulhsu
+            | K::Mulhu
+            | K::Div
+            | K::Divu
+            | K::Rem
             | K::Remu => {
                 record.a = self.read(op.rs1, 0, record);
                 record.b = self.read(op.rs2, 1, record);
@@ -192,7 +234,10 @@ impl Replayer<'_> {
     #[inline(always)]
     fn aligned(&self, addr: u32, size: u32) -> Result<(), ReplayError> {
         if addr & (size - 1) != 0 {
-            return Err(ReplayError::Misaligned { row: self.row, addr });
+            return Err(ReplayError::Misaligned {
+                row: self.row,
+                addr,
+            });
         }
         Ok(())
     }
@@ -247,8 +292,16 @@ impl Replayer<'_> {
 
     fn move_unit(&mut self, record: &mut Record) -> Result<RowKind, ReplayError> {
         let ptr = self.state.io_ptr;
-        let size = if ptr.is_multiple_of(4) && self.state.io_left >= 4 { 4 } else { 1 };
-        let step = if self.row == 0 { 0 } else { previous_step(ptr, self.state.x[11]) };
+        let size = if ptr.is_multiple_of(4) && self.state.io_left >= 4 {
+            4
+        } else {
+            1
+        };
+        let step = if self.row == 0 {
+            0
+        } else {
+            previous_step(ptr, self.state.x[11])
+        };
         record.a = ptr.wrapping_sub(step);
         record.gap[0] = step;
         record.old = self.word()?;

@@ -112,7 +112,11 @@ pub(crate) const fn writes(kind: Kind) -> bool {
 /// A target the AIR can go to, or, for a misaligned one, a word address that no instruction has:
 /// taking such a jump traps, so no row may follow it.
 const fn jump_target(address: u32) -> u32 {
-    if address.is_multiple_of(4) { address >> 2 } else { REGISTER_BASE }
+    if address.is_multiple_of(4) {
+        address >> 2
+    } else {
+        REGISTER_BASE
+    }
 }
 
 impl RomRow {

@@ -65,7 +65,10 @@ impl Witness {
 
     /// Size of all tables in bytes.
     pub fn num_bytes(&self) -> u64 {
-        self.tables().iter().map(|(_, table)| table.num_bytes()).sum()
+        self.tables()
+            .iter()
+            .map(|(_, table)| table.num_bytes())
+            .sum()
     }
 
     /// BLAKE3 over shapes, cells and public values: two witnesses are the same exactly if this is.
@@ -115,25 +118,43 @@ impl Witness {
         let bad = |what: String| Error::Replay(format!("not a witness: {what}"));
         let mut tables = tables.into_iter();
         let mut take = |name: &str, width: usize| {
-            let table = tables.next().filter(|t| t.name == name && t.width as usize == width);
+            let table = tables
+                .next()
+                .filter(|t| t.name == name && t.width as usize == width);
             let table = table.ok_or_else(|| bad(format!("no {name} table of {width} columns")))?;
             if table.words.iter().any(|word| *word >= P) {
-                return Err(bad(format!("the {name} table has a cell that is no field element")));
+                return Err(bad(format!(
+                    "the {name} table has a cell that is no field element"
+                )));
             }
-            Ok(Matrix { width, words: table.words })
+            Ok(Matrix {
+                width,
+                words: table.words,
+            })
         };
         let cpu = take("cpu", WIDTH)?;
         let boundary = take("boundary", boundary::WIDTH)?;
         let program = take("program", 1)?;
         let range = take("range", range::WIDTH)?;
         let public = take("public", public::COUNT)?;
-        let public = public.words.iter().map(|word| from_monty(*word)).collect::<Vec<_>>();
-        let public =
-            public.try_into().map_err(|_| bad("public values are not one row".to_owned()))?;
+        let public = public
+            .words
+            .iter()
+            .map(|word| from_monty(*word))
+            .collect::<Vec<_>>();
+        let public = public
+            .try_into()
+            .map_err(|_| bad("public values are not one row".to_owned()))?;
         if cpu.height() != 1 << segment.log_cycles {
             return Err(bad(format!("the cpu table has {} rows", cpu.height())));
         }
-        Ok(Self { cpu, boundary, program, range, public })
+        Ok(Self {
+            cpu,
+            boundary,
+            program,
+            range,
+            public,
+        })
     }
 }
 

@@ -199,4 +199,3 @@ pub fn build(class: Class, seed: u64, exit_code: u32) -> Vec<u8> {
     code.extend(asm::syscall(93, &[exit_code]));
     program(&code, &data)
 }
-

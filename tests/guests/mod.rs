@@ -3,7 +3,14 @@
 use rewit::vm::Program;
 
 /// All built-in guests.
-pub(crate) const NAMES: [&str; 6] = ["fib", "sha2-chain", "keccak-chain", "sort", "ecdsa", "block"];
+pub(crate) const NAMES: [&str; 6] = [
+    "fib",
+    "sha2-chain",
+    "keccak-chain",
+    "sort",
+    "ecdsa",
+    "block",
+];
 
 /// A guest with an input that it handles quickly.
 pub(crate) struct Guest {
@@ -18,6 +25,9 @@ impl Guest {
             .iter()
             .find_map(|ext| std::fs::read(format!("guests/inputs/{name}-small.{ext}")).ok())
             .expect("small input");
-        Self { program: Program::from_elf(elf).expect("valid ELF"), input }
+        Self {
+            program: Program::from_elf(elf).expect("valid ELF"),
+            input,
+        }
     }
 }

@@ -38,15 +38,30 @@ pub(super) fn regenerate(
     if shipment.program != *program.digest() {
         return Err(Error::Replay("the shipment is of another program".into()));
     }
-    let Shipment { segment, input, input_ends, payload, .. } = shipment;
+    let Shipment {
+        segment,
+        input,
+        input_ends,
+        payload,
+        ..
+    } = shipment;
     let mut parts = Parts(Vec::new());
     let part = &mut parts;
     let input_end = segment.input_end(input_ends);
     let resume = |memory: Memory| {
-        Vm::resume(program, memory, segment.start, segment.start_cycle, &input, input_end)
+        Vm::resume(
+            program,
+            memory,
+            segment.start,
+            segment.start_cycle,
+            &input,
+            input_end,
+        )
     };
     let from_reads = |reads: &Reads, reuse: Witness, part: &mut Parts| {
-        part.time("fill", || fill_from_reads(program, &segment, reads, reuse.cpu.words))
+        part.time("fill", || {
+            fill_from_reads(program, &segment, reads, reuse.cpu.words)
+        })
     };
     let witness = match payload {
         Payload::Witness(tables) => {
@@ -54,7 +69,9 @@ pub(super) fn regenerate(
         }
         Payload::Records(records) => {
             let records = part.time("adopt", || adopt_records(program, &segment, records))?;
-            part.time("fill", || fill_tables(program, &segment, &records, reuse.cpu.words))?
+            part.time("fill", || {
+                fill_tables(program, &segment, &records, reuse.cpu.words)
+            })?
         }
         Payload::Reads(reads) => from_reads(&reads, reuse, part)?,
         Payload::Image(pages) => {
@@ -69,7 +86,10 @@ pub(super) fn regenerate(
             })?;
             from_reads(&reads, reuse, part)?
         }
-        Payload::Delta { base: Base::Program, pages } => {
+        Payload::Delta {
+            base: Base::Program,
+            pages,
+        } => {
             let reads = part.time("execute", || {
                 let mut memory = program.initial_memory()?;
                 pages.write_to(&mut memory);
@@ -77,10 +97,15 @@ pub(super) fn regenerate(
             })?;
             from_reads(&reads, reuse, part)?
         }
-        Payload::Delta { base: Base::Previous { digest }, pages } => {
-            let base = base.filter(|base| memory_digest(base) == digest).ok_or_else(|| {
-                Error::Replay("the memory this delta is relative to is not here".into())
-            })?;
+        Payload::Delta {
+            base: Base::Previous { digest },
+            pages,
+        } => {
+            let base = base
+                .filter(|base| memory_digest(base) == digest)
+                .ok_or_else(|| {
+                    Error::Replay("the memory this delta is relative to is not here".into())
+                })?;
             let reads = part.time("execute", || {
                 let mut memory = base.to_memory()?;
                 pages.write_to(&mut memory);
@@ -102,7 +127,10 @@ pub(super) fn regenerate(
             from_reads(&reads, reuse, part)?
         }
     };
-    Ok(Regenerated { witness, parts: parts.0 })
+    Ok(Regenerated {
+        witness,
+        parts: parts.0,
+    })
 }
 
 /// Executes the segment and records what it reads.
@@ -119,8 +147,10 @@ fn record_within(vm: &mut Vm<'_>, segment: &Segment, pages: &Pages) -> Result<Re
     recorder.run(vm, segment.num_cycles.into());
     let (reads, touched, _) = recorder.take();
     let shift = pages.log_page_bytes - touched.log_page_bytes;
-    let missing =
-        touched.numbers.iter().find(|page| pages.numbers.binary_search(&(*page >> shift)).is_err());
+    let missing = touched
+        .numbers
+        .iter()
+        .find(|page| pages.numbers.binary_search(&(*page >> shift)).is_err());
     if let Some(page) = missing {
         return Err(Error::Replay(format!(
             "the segment uses the page at {:#010x}, which was not shipped",

@@ -40,8 +40,7 @@ impl<AB: InteractionBuilder> Air<AB> for BoundaryAir {
         let mut transition = builder.when_transition();
         transition.assert_zero((num(1) - cell(REAL)) * next(REAL));
         let step = cell(STEP) + cell(STEP + 1) * num(1 << 16);
-        transition
-            .assert_zero(next(REAL) * (next(ADDR) - cell(ADDR) - num(1) - step.clone()));
+        transition.assert_zero(next(REAL) * (next(ADDR) - cell(ADDR) - num(1) - step.clone()));
         transition.assert_zero((num(1) - next(REAL)) * cell(STEP));
         transition.assert_zero((num(1) - next(REAL)) * cell(STEP + 1));
         let mut last = builder.when_last_row();

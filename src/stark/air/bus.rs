@@ -24,7 +24,7 @@ pub(super) fn at_most_once<E>(count: E) -> Count<E> {
 /// One access: takes the cell's last content off the bus and puts the new one on.
 pub(super) fn access<AB: InteractionBuilder>(
     builder: &mut AB,
-    address: AB::Expr,
+    address: &AB::Expr,
     (old, before): ([AB::Expr; 4], AB::Expr),
     (new, now): ([AB::Expr; 4], AB::Expr),
     count: AB::Expr,

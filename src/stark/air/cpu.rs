@@ -61,7 +61,9 @@ impl<AB: AirBuilder> Row<'_, AB> {
 
     /// `Σ 2^i · cell(col + i)`.
     fn bits(&self, col: Col, count: usize) -> AB::Expr {
-        (0..count).map(|i| self.at(col + i) * AB::Expr::from_u32(1 << i)).sum()
+        (0..count)
+            .map(|i| self.at(col + i) * AB::Expr::from_u32(1 << i))
+            .sum()
     }
 
     /// Byte `i` of an operand held as bits.
@@ -175,18 +177,31 @@ fn flags<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
     for col in (A..VALUES).chain([SETUP, MOVE, MORE, NEQ, NEQ_HI, NEGATE_A, NEGATE_B, BY_ZERO]) {
         builder.assert_bool(row.at(col));
     }
-    for col in (SEL..SEL + 4).chain(CARRY..CARRY + 2).chain(CARRY2..CARRY2 + 2) {
+    for col in (SEL..SEL + 4)
+        .chain(CARRY..CARRY + 2)
+        .chain(CARRY2..CARRY2 + 2)
+    {
         builder.assert_bool(row.at(col));
     }
     builder.assert_bool(row.real());
     // A move row borrows the class of the load or store it resembles.
-    builder.when(row.at(MOVE)).assert_one(row.any(&[Lb, Lw, Sb, Sw]));
-    for col in [SIGNED, SIGNED_B, USE_IMM, WRITES_RD, RD, TARGET, LINK_HI, IMM + 1] {
+    builder
+        .when(row.at(MOVE))
+        .assert_one(row.any(&[Lb, Lw, Sb, Sw]));
+    for col in [
+        SIGNED,
+        SIGNED_B,
+        USE_IMM,
+        WRITES_RD,
+        RD,
+        TARGET,
+        LINK_HI,
+        IMM + 1,
+    ] {
         builder.assert_zero((num::<AB>(1) - row.instruction()) * row.at(col));
     }
     let (setup, not_instruction) = (row.at(SETUP), num::<AB>(1) - row.instruction());
-    builder
-        .assert_zero(not_instruction.clone() * (row.at(RS1) - setup.clone() * num::<AB>(11)));
+    builder.assert_zero(not_instruction.clone() * (row.at(RS1) - setup.clone() * num::<AB>(11)));
     builder.assert_zero(not_instruction.clone() * (row.at(RS2) - setup * num::<AB>(12)));
     builder.assert_zero((not_instruction - row.at(MOVE)) * row.at(IMM));
 }
@@ -238,10 +253,7 @@ fn unused<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
     let uses_b = row.real() - row.any(&[Li, Jal, Jalr, Fence]);
     zero_unless(uses_b, &[row.limb(B, 0), row.limb(B, 1)]);
 
-    let result = row.any(&Class::ALL)
-        - row.any(&BRANCHES)
-        - row.any(&STORES)
-        - row.is(Fence);
+    let result = row.any(&Class::ALL) - row.any(&BRANCHES) - row.any(&STORES) - row.is(Fence);
     zero_unless(result, &[row.pair(RD_NEW), row.pair(RD_NEW + 2)]);
     zero_unless(row.at(WRITES_RD), &cells(RD_OLD, 4));
     zero_unless(accesses_memory(row), &cells(MEM_OLD, 8));
@@ -256,10 +268,7 @@ fn unused<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
 
     let sum = uses_address(row) + row.any(&COMPARES) + divides(row);
     zero_unless(sum.clone(), &[row.at(SUM_WORD), row.at(SUM_HI)]);
-    zero_unless(
-        sum.clone() + row.any(&[Add, Sub, Mulh]),
-        &[row.at(CARRY)],
-    );
+    zero_unless(sum.clone() + row.any(&[Add, Sub, Mulh]), &[row.at(CARRY)]);
     zero_unless(
         sum.clone() - divides(row) + row.any(&[Add, Sub, Mulh]),
         &[row.at(CARRY + 1)],
@@ -278,8 +287,12 @@ fn unused<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
 
     // Exactly one selector where the sum unit or the shifter uses them.
     builder.assert_zero(cells(SEL, 4).into_iter().sum::<AB::Expr>() - sum - row.any(&SHIFTS));
-    builder.when(row.at(USE_IMM)).assert_eq(row.limb(B, 0), row.at(IMM));
-    builder.when(row.at(USE_IMM)).assert_eq(row.limb(B, 1), row.at(IMM + 1));
+    builder
+        .when(row.at(USE_IMM))
+        .assert_eq(row.limb(B, 0), row.at(IMM));
+    builder
+        .when(row.at(USE_IMM))
+        .assert_eq(row.limb(B, 1), row.at(IMM + 1));
 }
 
 /// `low(lhs) = low(rhs) + 2^16·carry`, and the high limbs with that carry in.
@@ -304,19 +317,38 @@ fn add_sub<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
     let plus = |x: &[AB::Expr; 2], y: &[AB::Expr; 2]| {
         [x[0].clone() + y[0].clone(), x[1].clone() + y[1].clone()]
     };
-    limbs_with_carry(builder, row.is(Add), plus(&a, &b), result.clone(), carry.clone());
+    limbs_with_carry(
+        builder,
+        row.is(Add),
+        plus(&a, &b),
+        result.clone(),
+        carry.clone(),
+    );
     limbs_with_carry(builder, row.is(Sub), plus(&result, &b), a, carry);
 }
 
 /// The sum unit holds `a + immediate` for memory accesses, `jalr` and setup rows, aligned as the
 /// access needs.
 fn address<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
-    let sum = [row.limb(A, 0) + row.at(IMM), row.limb(A, 1) + row.at(IMM + 1)];
+    let sum = [
+        row.limb(A, 0) + row.at(IMM),
+        row.limb(A, 1) + row.at(IMM + 1),
+    ];
     let carry = [row.at(CARRY), row.at(CARRY + 1)];
-    limbs_with_carry(builder, uses_address(row), sum, [row.sum_lo(), row.at(SUM_HI)], carry);
-    builder.when(row.any(&[Lh, Sh])).assert_zero(row.at(SEL + 1) + row.at(SEL + 3));
+    limbs_with_carry(
+        builder,
+        uses_address(row),
+        sum,
+        [row.sum_lo(), row.at(SUM_HI)],
+        carry,
+    );
+    builder
+        .when(row.any(&[Lh, Sh]))
+        .assert_zero(row.at(SEL + 1) + row.at(SEL + 3));
     builder.when(row.any(&[Lw, Sw])).assert_one(row.at(SEL));
-    builder.when(row.is(Jalr)).assert_zero(row.at(SEL + 2) + row.at(SEL + 3));
+    builder
+        .when(row.is(Jalr))
+        .assert_zero(row.at(SEL + 2) + row.at(SEL + 3));
 }
 
 /// The sum unit holds `a − b`; its last borrow is `a < b`, with top bits flipped if signed.
@@ -332,9 +364,10 @@ fn compare<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
         row.sum_lo() + row.limb(B, 0),
         row.limb(A, 0) + lo.clone() * radix.clone(),
     );
-    builder
-        .when(when)
-        .assert_eq(row.at(SUM_HI) + biased(B) + lo, biased(A) + hi.clone() * radix.clone());
+    builder.when(when).assert_eq(
+        row.at(SUM_HI) + biased(B) + lo,
+        biased(A) + hi.clone() * radix.clone(),
+    );
 
     // The difference is zero, or its limbs sum to at least one.
     let distance = row.sum_lo() + row.at(SUM_HI);
@@ -345,7 +378,9 @@ fn compare<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
     );
     builder.assert_zero(equality * (num::<AB>(1) - row.at(NEQ)) * distance);
 
-    builder.when(row.is(Slt)).assert_eq(row.pair(RD_NEW), hi.clone());
+    builder
+        .when(row.is(Slt))
+        .assert_eq(row.pair(RD_NEW), hi.clone());
     builder.when(row.is(Slt)).assert_zero(row.pair(RD_NEW + 2));
     let (one, neq) = (num::<AB>(1), row.at(NEQ));
     builder.assert_eq(
@@ -398,9 +433,13 @@ fn shift<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
             row.at(X + i) + row.at(X + 4 + i) * num::<AB>(256),
         );
     }
-    builder.when(any).assert_eq(row.sel_index(), bit(3) + bit(4) * num::<AB>(2));
+    builder
+        .when(any)
+        .assert_eq(row.sel_index(), bit(3) + bit(4) * num::<AB>(2));
 
-    builder.when(row.is(Sra)).assert_eq(row.at(FILL), row.at(A + 31));
+    builder
+        .when(row.is(Sra))
+        .assert_eq(row.at(FILL), row.at(A + 31));
     builder
         .when(row.is(Sra))
         .assert_eq(row.at(TOP), row.at(FILL) * (num::<AB>(256) - row.at(POW)));
@@ -414,7 +453,9 @@ fn shift<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
     };
     for j in 0..4 {
         let shifted: AB::Expr = (0..=j).map(|k| row.at(SEL + k) * to_left(j - k)).sum();
-        builder.when(left.clone()).assert_eq(row.at(RD_NEW + j), shifted);
+        builder
+            .when(left.clone())
+            .assert_eq(row.at(RD_NEW + j), shifted);
         let shifted: AB::Expr = (0..4)
             .map(|k| {
                 let byte = match j + k {
@@ -424,7 +465,9 @@ fn shift<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
                 row.at(SEL + k) * byte
             })
             .sum();
-        builder.when(right.clone()).assert_eq(row.at(RD_NEW + j), shifted);
+        builder
+            .when(right.clone())
+            .assert_eq(row.at(RD_NEW + j), shifted);
     }
 }
 
@@ -432,7 +475,9 @@ fn shift<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
 fn constants<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
     for (limb, link) in [(0, TARGET), (1, LINK_HI)] {
         let result = row.pair(RD_NEW + 2 * limb);
-        builder.when(row.any(&[Li, Jal])).assert_eq(result.clone(), row.at(IMM + limb));
+        builder
+            .when(row.any(&[Li, Jal]))
+            .assert_eq(result.clone(), row.at(IMM + limb));
         builder.when(row.is(Jalr)).assert_eq(result, row.at(link));
     }
 }
@@ -442,7 +487,9 @@ fn load<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
         let mut loads = builder.when(row.any(&LOADS));
         loads.assert_eq(row.byte(B, i), row.at(MEM_OLD + i));
         loads.assert_eq(row.at(MEM_NEW + i), row.at(MEM_OLD + i));
-        builder.when(row.is(Lw)).assert_eq(row.at(RD_NEW + i), row.byte(B, i));
+        builder
+            .when(row.is(Lw))
+            .assert_eq(row.at(RD_NEW + i), row.byte(B, i));
     }
     let select = |pick: &dyn Fn(usize) -> AB::Expr, offsets: &[usize]| -> AB::Expr {
         offsets.iter().map(|&i| row.at(SEL + i) * pick(i)).sum()
@@ -473,8 +520,12 @@ fn store<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
         let replaced = |sel: usize, byte: usize| {
             old.clone() + row.at(SEL + sel) * (row.byte(B, byte) - old.clone())
         };
-        builder.when(row.is(Sb)).assert_eq(new.clone(), replaced(i, 0));
-        builder.when(row.is(Sh)).assert_eq(new.clone(), replaced(i & 2, i & 1));
+        builder
+            .when(row.is(Sb))
+            .assert_eq(new.clone(), replaced(i, 0));
+        builder
+            .when(row.is(Sh))
+            .assert_eq(new.clone(), replaced(i & 2, i & 1));
         builder.when(row.is(Sw)).assert_eq(new, row.byte(B, i));
     }
 }
@@ -491,8 +542,8 @@ fn multiply<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
     let b = [0, 1, 2, 3].map(|i| row.byte(B, i));
     let when = row.any(&PRODUCTS);
     for digit in 0..4 {
-        let mut sum = convolve(&a, &b, 2 * digit)
-            + convolve(&a, &b, 2 * digit + 1) * num::<AB>(256);
+        let mut sum =
+            convolve(&a, &b, 2 * digit) + convolve(&a, &b, 2 * digit + 1) * num::<AB>(256);
         let mut result = row.pair(X + 2 * digit);
         if digit > 0 {
             sum += row.at(XCARRY + digit - 1);
@@ -503,11 +554,16 @@ fn multiply<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
         builder.when(when.clone()).assert_eq(sum, result);
     }
     for i in 0..4 {
-        builder.when(row.is(Mul)).assert_eq(row.at(RD_NEW + i), row.at(X + i));
+        builder
+            .when(row.is(Mul))
+            .assert_eq(row.at(RD_NEW + i), row.at(X + i));
     }
 
     let signs = row.is(Mulh) + row.any(&DIVISIONS);
-    builder.assert_eq(row.at(NEG_A), signs.clone() * row.at(SIGNED) * row.at(A + 31));
+    builder.assert_eq(
+        row.at(NEG_A),
+        signs.clone() * row.at(SIGNED) * row.at(A + 31),
+    );
     builder.assert_eq(row.at(NEG_B), signs * row.at(SIGNED_B) * row.at(B + 31));
     let mut carry_in = num::<AB>(0);
     for limb in 0..2 {
@@ -539,9 +595,10 @@ fn divide<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
     let dividend = [row.at(ABS_A), row.at(ABS_A + 1)];
 
     // Magnitudes: v if not negative, else the limbs of 2^32 − v.
-    for (operand, magnitude, negative, carry) in
-        [(A, &dividend, NEG_A, NEGATE_A), (B, &divisor, NEG_B, NEGATE_B)]
-    {
+    for (operand, magnitude, negative, carry) in [
+        (A, &dividend, NEG_A, NEGATE_A),
+        (B, &divisor, NEG_B, NEGATE_B),
+    ] {
         let (negative, carry) = (row.at(negative), row.at(carry));
         let [lo, hi] = [row.limb(operand, 0), row.limb(operand, 1)];
         let mut builder = builder.when(when.clone());
@@ -568,7 +625,11 @@ fn divide<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
             + row.at(XCARRY),
         dividend[1].clone(),
     );
-    divisions.assert_zero((4..7).map(|digit| convolve(&q, &y, digit)).sum::<AB::Expr>());
+    divisions.assert_zero(
+        (4..7)
+            .map(|digit| convolve(&q, &y, digit))
+            .sum::<AB::Expr>(),
+    );
 
     // |b| − |r| − 1 is not negative.
     let mut proper = builder.when(divides(row));
@@ -595,9 +656,7 @@ fn divide<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
     );
     builder.when(row.is(Rem)).assert_eq(row.at(NEG_R), neg_a);
     let (negate, carry) = (row.at(NEG_R), [row.at(CARRY2), row.at(CARRY2 + 1)]);
-    for (class, value) in
-        [(Div, [row.pair(X), row.pair(X + 2)]), (Rem, remainder)]
-    {
+    for (class, value) in [(Div, [row.pair(X), row.pair(X + 2)]), (Rem, remainder)] {
         let sign = one() - negate.clone() * two();
         let mut builder = builder.when(row.is(class));
         builder.assert_eq(
@@ -651,8 +710,11 @@ fn control<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>, next: &Row<AB>) {
 
 /// The first and last row agree with the public values.
 fn boundary<AB: AirBuilder>(builder: &mut AB, row: &Row<AB>) {
-    let public: Vec<AB::Expr> =
-        builder.public_values().iter().map(|value| (*value).into()).collect();
+    let public: Vec<AB::Expr> = builder
+        .public_values()
+        .iter()
+        .map(|value| (*value).into())
+        .collect();
     let public = |i: usize| public[i].clone();
     let (setup, moves) = (row.at(SETUP), row.at(MOVE));
 
@@ -716,12 +778,22 @@ fn lookups<AB: InteractionBuilder>(builder: &mut AB, row: &Row<AB>) {
     let accesses = [
         (register(RS1), operand(A), operand(A), reads(row, 0)),
         (register(RS2), operand(B), operand(B), reads(row, 1)),
-        (row.sum_word(), cells(MEM_OLD), cells(MEM_NEW), accesses_memory(row)),
-        (register(RD), cells(RD_OLD), cells(RD_NEW), row.at(WRITES_RD)),
+        (
+            row.sum_word(),
+            cells(MEM_OLD),
+            cells(MEM_NEW),
+            accesses_memory(row),
+        ),
+        (
+            register(RD),
+            cells(RD_OLD),
+            cells(RD_NEW),
+            row.at(WRITES_RD),
+        ),
     ];
     for (slot, (address, old, new, count)) in accesses.into_iter().enumerate() {
         let (before, now) = times(row, slot);
-        bus::access(builder, address, (old, before), (new, now), count);
+        bus::access(builder, &address, (old, before), (new, now), count);
     }
 
     // Ranges, in every row.
@@ -736,8 +808,10 @@ fn lookups<AB: InteractionBuilder>(builder: &mut AB, row: &Row<AB>) {
     }
 
     // What the system call does, for the public log.
-    let class: AB::Expr =
-        [Lb, Lw, Sb, Sw, Ecall].map(|c| row.is(c) * num::<AB>(c as u32)).into_iter().sum();
+    let class: AB::Expr = [Lb, Lw, Sb, Sw, Ecall]
+        .map(|c| row.is(c) * num::<AB>(c as u32))
+        .into_iter()
+        .sum();
     let kind = class + row.at(SETUP) * num::<AB>(32);
     let event = [
         row.at(CLK),

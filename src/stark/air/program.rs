@@ -31,7 +31,9 @@ impl ProgramAir {
         none[0] = NO_ADDRESS;
         let mut rows: Vec<_> = rom(program).map(|row| row.unwrap_or(none)).collect();
         rows.resize(rows.len().next_power_of_two(), none);
-        Self { rows: Arc::new(rows) }
+        Self {
+            rows: Arc::new(rows),
+        }
     }
 
     /// Number of rows, a power of two.
@@ -46,7 +48,12 @@ impl<F: PrimeField32> BaseAir<F> for ProgramAir {
     }
 
     fn preprocessed_trace(&self) -> Option<RowMajorMatrix<F>> {
-        let values = self.rows.iter().flatten().map(|value| F::from_u32(*value)).collect();
+        let values = self
+            .rows
+            .iter()
+            .flatten()
+            .map(|value| F::from_u32(*value))
+            .collect();
         Some(RowMajorMatrix::new(values, ROM_FIELDS))
     }
 
@@ -68,8 +75,12 @@ where
     AB::F: PrimeField32,
 {
     fn eval(&self, builder: &mut AB) {
-        let key: Vec<AB::Expr> =
-            builder.preprocessed().current_slice().iter().map(|cell| (*cell).into()).collect();
+        let key: Vec<AB::Expr> = builder
+            .preprocessed()
+            .current_slice()
+            .iter()
+            .map(|cell| (*cell).into())
+            .collect();
         let main = builder.main();
         let count: AB::Expr = main.current_slice()[0].into();
         bus::PROGRAM.table_entry(builder, key, count);

@@ -45,8 +45,12 @@ where
     AB::F: PrimeField32,
 {
     fn eval(&self, builder: &mut AB) {
-        let fixed: Vec<AB::Expr> =
-            builder.preprocessed().current_slice().iter().map(|cell| (*cell).into()).collect();
+        let fixed: Vec<AB::Expr> = builder
+            .preprocessed()
+            .current_slice()
+            .iter()
+            .map(|cell| (*cell).into())
+            .collect();
         let [value, lo, hi, value14] = <[AB::Expr; PREPROCESSED_WIDTH]>::try_from(fixed)
             .unwrap_or_else(|_| unreachable!("the preprocessed trace has four columns"));
         let main = builder.main();
