@@ -270,6 +270,9 @@ fn conclusion(out: &mut String, result: &ResultFile) -> std::fmt::Result {
             "On this machine, ship the witness: nothing measured has fewer bytes than it."
         )?,
     }
+    if let Crossing::Below { bits_per_second } = found {
+        near(out, recompute(), verdict, bits_per_second)?;
+    }
     counted(out, recompute)?;
     let links: Vec<String> = LINKS_GBPS
         .iter()
@@ -322,4 +325,29 @@ fn counted<'r, I: Iterator<Item = &'r Verdict>>(
         "Against a witness that is decoded and checked as measured here, recomputing is faster {}.",
         bounded.join(", ")
     )
+}
+
+/// Names the encodings that are no worse than the best but for noise.
+fn near<'r>(
+    out: &mut String,
+    recompute: impl Iterator<Item = &'r Verdict>,
+    best: &Verdict,
+    bits_per_second: f64,
+) -> std::fmt::Result {
+    const MARGIN: f64 = 0.95;
+    let mut names: Vec<String> = recompute
+        .filter(|v| v.encoding != best.encoding)
+        .filter(|v| match v.against(Witnesses::RawInPlace) {
+            Some(Crossing::Below {
+                bits_per_second: other,
+            }) => other >= MARGIN * bits_per_second,
+            _ => false,
+        })
+        .map(|v| format!("`{}`", v.encoding))
+        .collect();
+    names.dedup();
+    if names.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "Within 5 % of that: {}.", names.join(", "))
 }
