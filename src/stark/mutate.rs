@@ -1,22 +1,26 @@
 //! Witness mutation: change one cell of a valid trace, and something must fail.
 //!
 //! This measures whether the constraints pin the witness down. A change counts as caught if a
-//! constraint on the row or its neighbour fails, a range or program lookup asks for what its table
-//! does not hold, or the row's messages about memory or system calls change (nothing else could
-//! then balance them). Multiplicities are taken to follow the change, as a cheating prover would
-//! make them do.
+//! constraint on the row or on the one above fails, if a range or program lookup asks for what its
+//! table does not hold, if the row takes another message off the memory bus, if it puts one back
+//! with another address or time, or if its entry in the system call log changes. It does not count
+//! that a value *put* on the memory bus changes: a cheating prover would let later rows take the new
+//! value. Nor do multiplicities count, which such a prover would adjust.
 
 use std::collections::{BTreeMap, HashSet};
 
+use p3_air::Air;
 use p3_baby_bear::BabyBear;
 use p3_field::{PrimeCharacteristicRing, PrimeField32};
 use rayon::prelude::*;
 
-use super::air::SYSTEM_CALLS;
+use super::air::{BoundaryAir, SYSTEM_CALLS, constrain};
 use super::check::{Message, RowBuilder, field_cells};
 use crate::vm::Program;
 use crate::witness::Witness;
-use crate::witness::layout::{CLASS, Class, Col, MOVE, NUM_CLASSES, SETUP, WIDTH, column_name};
+use crate::witness::layout::{
+    CLASS, Class, Col, MOVE, NUM_CLASSES, SETUP, WIDTH, boundary, column_name,
+};
 use crate::witness::rom::rom;
 
 type F = BabyBear;
@@ -26,7 +30,7 @@ type F = BabyBear;
 pub struct Free {
     /// Name of the column.
     pub column: String,
-    /// What the row does: an instruction class, or `setup`, `move …`, `padding`.
+    /// Kind of row, see [`row_name`].
     pub row: String,
     /// Changes that were not caught.
     pub num_changes: u64,
@@ -47,7 +51,18 @@ pub struct Score {
     pub free: Vec<Free>,
 }
 
-/// What a row does, as mutation scores group them.
+/// How to mutate.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// Rows of each kind to change.
+    pub rows_per_kind: usize,
+    /// Kinds to leave out.
+    pub skip: &'a HashSet<String>,
+    /// Group of the CPU table's constraints to leave out, to see whether that is noticed.
+    pub dropped: Option<&'a str>,
+}
+
+/// Kind of a row of the CPU table: an instruction class, `setup`, `move …`, or `padding`.
 pub fn row_name(row: &[F]) -> String {
     let set = |col: Col| row[col] == F::ONE;
     let class = Class::ALL
@@ -62,119 +77,205 @@ pub fn row_name(row: &[F]) -> String {
     }
 }
 
-/// Number of row names there are: classes, setup, four moves, padding.
-pub const NUM_ROW_NAMES: usize = NUM_CLASSES + 6;
-
-/// Why a cell that no constraint of this version holds may be free.
-fn reason(_column: &str, _row: &str) -> Option<&'static str> {
-    None
+fn boundary_row_name(row: &[F]) -> String {
+    let kind = match (
+        row[boundary::REAL] == F::ONE,
+        row[boundary::REGISTER] == F::ONE,
+    ) {
+        (false, _) => "padding",
+        (true, false) => "word",
+        (true, true) => "register",
+    };
+    format!("boundary {kind}")
 }
 
-/// Changes every cell of up to `rows_per_name` rows of each kind that `wanted` names, in several
-/// ways.
+/// Number of kinds of rows: classes, setup, four moves, padding, and three of the boundary table.
+pub const NUM_ROW_NAMES: usize = NUM_CLASSES + 6 + 3;
+
+/// Names of the groups of the CPU table's constraints.
+pub const GROUPS: [&str; 15] = [
+    "flags",
+    "unused cells are zero",
+    "add and subtract",
+    "address",
+    "compare",
+    "bitwise",
+    "shift",
+    "constants",
+    "load",
+    "store",
+    "multiply",
+    "divide",
+    "system call",
+    "program counter and clock",
+    "boundary",
+];
+
+/// Why a cell that no constraint of this version holds may be free.
+fn reason(column: &str, row: &str) -> Option<&'static str> {
+    (row.starts_with("boundary ") && column.starts_with("init")).then_some(
+        "what a cell held before the segment is compared with the boundary before it, outside",
+    )
+}
+
+/// A table to mutate.
+struct Target<'a> {
+    cells: &'a [F],
+    width: usize,
+    public: Vec<F>,
+    eval: &'a (dyn Fn(&mut RowBuilder) + Sync),
+    row_name: fn(&[F]) -> String,
+    column_name: fn(Col) -> String,
+}
+
+/// Changes every cell of some rows of each kind, in several ways.
 ///
-/// Cost: about 20 µs a change; `WIDTH · 5` changes a row.
-pub fn mutate(
-    program: &Program,
-    witness: &Witness,
-    rows_per_name: usize,
-    wanted: impl Fn(&str) -> bool,
-) -> Score {
-    let cells = field_cells(&witness.cpu);
-    let height = witness.cpu.height();
-    let at = |row: usize| &cells[row * WIDTH..][..WIDTH];
-    let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for row in 0..height {
-        by_name.entry(row_name(at(row))).or_default().push(row);
-    }
-    by_name.retain(|name, _| wanted(name));
-    let public: Vec<F> = witness.public.iter().map(|v| F::from_u32(*v)).collect();
+/// - `witness`: one that holds.
+///
+/// Cost: about 20 µs a change; five changes a cell.
+pub fn mutate(program: &Program, witness: &Witness, options: Options) -> Score {
     let instructions: HashSet<Vec<u32>> = rom(program).flatten().map(|row| row.to_vec()).collect();
+    let cpu = Target {
+        cells: field_cells(&witness.cpu),
+        width: WIDTH,
+        public: witness.public.iter().map(|v| F::from_u32(*v)).collect(),
+        eval: &|builder| constrain(builder, RowBuilder::set_group),
+        row_name,
+        column_name,
+    };
+    let boundary = Target {
+        cells: field_cells(&witness.boundary),
+        width: boundary::WIDTH,
+        public: Vec::new(),
+        eval: &|builder| BoundaryAir.eval(builder),
+        row_name: boundary_row_name,
+        column_name: boundary::column_name,
+    };
+    let mut score = Score::default();
+    for target in [cpu, boundary] {
+        target.mutate(&instructions, options, &mut score);
+    }
+    score
+}
 
-    let tasks: Vec<(&String, usize)> = by_name
-        .iter()
-        .flat_map(|(name, rows)| {
-            let take = rows_per_name.min(rows.len());
-            (0..take).map(move |i| (name, rows[i * rows.len() / take]))
-        })
-        .collect();
-    let missed: Vec<(String, &String)> = tasks
-        .par_iter()
-        .flat_map_iter(|&(name, row)| {
-            let original = RowBuilder::cpu(
-                [at(row), at((row + 1) % height)],
-                &public,
-                (row == 0, row + 1 == height),
+impl Target<'_> {
+    fn row(&self, row: usize) -> &[F] {
+        &self.cells[row * self.width..][..self.width]
+    }
+
+    fn height(&self) -> usize {
+        self.cells.len() / self.width
+    }
+
+    /// Rows to change, by kind: spread over the table, with its first and its last row.
+    fn rows(&self, options: Options) -> BTreeMap<String, Vec<usize>> {
+        let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for row in 0..self.height() {
+            let name = (self.row_name)(self.row(row));
+            by_name.entry(name).or_default().push(row);
+        }
+        by_name.retain(|name, _| !options.skip.contains(name));
+        for rows in by_name.values_mut() {
+            let take = options.rows_per_kind.min(rows.len());
+            let mut chosen: Vec<usize> = (0..take).map(|i| rows[i * rows.len() / take]).collect();
+            chosen.extend(
+                rows.iter()
+                    .filter(|row| [0, self.height() - 1].contains(row)),
             );
-            debug_assert!(original.failed.is_empty());
-            let mut changed = at(row).to_vec();
-            let mut missed = Vec::new();
-            for col in 0..WIDTH {
-                for value in changes(changed[col], row) {
-                    let before = std::mem::replace(&mut changed[col], value);
-                    let here = RowBuilder::cpu(
-                        [&changed, at((row + 1) % height)],
-                        &public,
-                        (row == 0, row + 1 == height),
-                    );
-                    let mut caught = !here.failed.is_empty()
-                        || messages_tell(&original.messages, &here.messages, &instructions);
-                    if !caught && row > 0 {
-                        let above =
-                            RowBuilder::cpu([at(row - 1), &changed], &public, (row == 1, false));
-                        caught = !above.failed.is_empty();
-                    }
-                    if !caught {
-                        missed.push((column_name(col), name));
-                    }
-                    changed[col] = before;
-                }
-            }
-            missed
-        })
-        .collect();
+            chosen.sort_unstable();
+            chosen.dedup();
+            *rows = chosen;
+        }
+        by_name
+    }
 
-    let num_changes = (tasks.len() * WIDTH * NUM_VALUES) as u64;
-    let mut counts: BTreeMap<(String, &String), u64> = BTreeMap::new();
-    for cell in &missed {
-        *counts.entry(cell.clone()).or_default() += 1;
+    fn evaluate<'a>(
+        &'a self,
+        row: usize,
+        rows: [&'a [F]; 2],
+        dropped: Option<&'a str>,
+    ) -> RowBuilder<'a> {
+        let first_last = (row == 0, row + 1 == self.height());
+        RowBuilder::evaluate(rows, &self.public, first_last, dropped, self.eval)
     }
-    let mut rows: BTreeMap<String, usize> = BTreeMap::new();
-    for (name, _) in &tasks {
-        *rows.entry((*name).clone()).or_default() += 1;
+
+    fn mutate(&self, instructions: &HashSet<Vec<u32>>, options: Options, score: &mut Score) {
+        let by_name = self.rows(options);
+        let tasks: Vec<(&String, usize)> = by_name
+            .iter()
+            .flat_map(|(name, rows)| rows.iter().map(move |row| (name, *row)))
+            .collect();
+        let missed: Vec<(Col, &String)> = tasks
+            .par_iter()
+            .flat_map_iter(|&(name, row)| {
+                let free = self.free_cells(row, instructions, options.dropped);
+                free.into_iter().map(move |col| (col, name))
+            })
+            .collect();
+        let num_changes = (tasks.len() * self.width * NUM_VALUES) as u64;
+        score.num_changes += num_changes;
+        score.num_caught += num_changes - missed.len() as u64;
+        for (name, rows) in &by_name {
+            *score.rows.entry(name.clone()).or_default() += rows.len();
+        }
+        let mut counts: BTreeMap<(Col, &String), u64> = BTreeMap::new();
+        for cell in missed {
+            *counts.entry(cell).or_default() += 1;
+        }
+        score
+            .free
+            .extend(counts.into_iter().map(|((col, row), num_changes)| {
+                let column = (self.column_name)(col);
+                let reason = reason(&column, row);
+                Free {
+                    column,
+                    row: row.clone(),
+                    num_changes,
+                    reason,
+                }
+            }));
     }
-    let free = counts
-        .into_iter()
-        .map(|((column, row), num_changes)| {
-            let reason = reason(&column, row);
-            Free {
-                column,
-                row: row.clone(),
-                num_changes,
-                reason,
+
+    /// The columns of the changes of a row that are not caught, once per change.
+    fn free_cells(
+        &self,
+        row: usize,
+        instructions: &HashSet<Vec<u32>>,
+        dropped: Option<&str>,
+    ) -> Vec<Col> {
+        let next = self.row((row + 1) % self.height());
+        let original = self.evaluate(row, [self.row(row), next], dropped);
+        debug_assert!(original.failed.is_empty());
+        let mut changed = self.row(row).to_vec();
+        let mut free = Vec::new();
+        for col in 0..self.width {
+            for value in changes(changed[col], row) {
+                let before = std::mem::replace(&mut changed[col], value);
+                let here = self.evaluate(row, [&changed, next], dropped);
+                let mut caught = !here.failed.is_empty()
+                    || messages_tell(&original.messages, &here.messages, instructions);
+                if !caught && row > 0 {
+                    let above = self.evaluate(row - 1, [self.row(row - 1), &changed], dropped);
+                    caught = !above.failed.is_empty();
+                }
+                if !caught {
+                    free.push(col);
+                }
+                changed[col] = before;
             }
-        })
-        .collect();
-    Score {
-        num_changes,
-        num_caught: num_changes - missed.len() as u64,
-        rows,
-        free,
+        }
+        free
     }
 }
 
 /// Ways a cell is changed.
 const NUM_VALUES: usize = 5;
 
-/// Other values for a cell that holds `cell`: near, negated, far, and a bit flipped.
+/// Other values for a cell that holds `cell`: near, another bit, negated, in range, and far.
 fn changes(cell: F, row: usize) -> [F; NUM_VALUES] {
     let mixed = (row as u32).wrapping_mul(0x9e37_79b9) >> 8;
     let flipped = if cell == F::ONE { F::ZERO } else { F::ONE };
-    let negated = if cell == F::ZERO {
-        -F::from_u32(2)
-    } else {
-        -cell
-    };
+    let negated = if cell == F::ZERO { -F::TWO } else { -cell };
     let in_range = F::from_u32(cell.as_canonical_u32() ^ 0x80);
     [
         cell + F::TWO,
@@ -194,26 +295,28 @@ fn changes(cell: F, row: usize) -> [F; NUM_VALUES] {
 
 /// Whether the messages of a changed row give it away.
 fn messages_tell(before: &[Message], after: &[Message], instructions: &HashSet<Vec<u32>>) -> bool {
-    let fresh = |message: &&Message| !before.contains(message);
-    let added = || after.iter().filter(fresh);
-    let is = |message: &Message, bus: &str| message.bus == bus;
     let below = |value: u32, bits: u32| value < 1 << bits;
-    let lookup_fails = added().any(|m| match m.bus.as_str() {
-        "range16" => !below(m.fields[0], 16),
-        "range14" => !below(m.fields[0], 14),
-        "bytes" => !m.fields.iter().all(|byte| below(*byte, 8)),
-        "program" => !instructions.contains(&m.fields),
-        _ => false,
-    });
-    let strict = |bus: &str| {
-        let of = |messages: &[Message]| {
-            messages
-                .iter()
-                .filter(|m| is(m, bus))
-                .cloned()
-                .collect::<Vec<_>>()
-        };
-        of(before) != of(after)
+    let lookup_fails = after
+        .iter()
+        .filter(|message| !before.contains(message))
+        .any(|message| match message.bus.as_str() {
+            "range16" => !below(message.fields[0], 16),
+            "range14" => !below(message.fields[0], 14),
+            "bytes" => !message.fields.iter().all(|byte| below(*byte, 8)),
+            "program" => !instructions.contains(&message.fields),
+            _ => false,
+        });
+    // What the row cannot choose of its messages.
+    let fixed = |messages: &[Message]| -> Vec<(String, Vec<u32>, i64)> {
+        messages
+            .iter()
+            .filter_map(|Message { bus, fields, count }| match bus.as_str() {
+                "memory" if *count < 0 => Some((bus.clone(), fields.clone(), *count)),
+                "memory" => Some((bus.clone(), vec![fields[0], fields[5]], *count)),
+                name if name == SYSTEM_CALLS.name() => Some((bus.clone(), fields.clone(), *count)),
+                _ => None,
+            })
+            .collect()
     };
-    lookup_fails || strict("memory") || strict(SYSTEM_CALLS.name())
+    lookup_fails || fixed(before) != fixed(after)
 }

@@ -258,7 +258,14 @@ impl Boundary {
             let step = self.rows.get(i + 1).map_or(0, |next| next[0] - addr - 1);
             let mut cells = [0; WIDTH];
             cells[REAL] = 1;
-            cells[ADDR] = addr;
+            cells[LO] = addr & 0xffff;
+            cells[HI] = (addr >> 16) & 0x3fff;
+            cells[REGISTER] = u32::from(addr >= REGISTER_BASE);
+            cells[STEP] = step & 0xffff;
+            cells[STEP + 1] = step >> 16;
+            if i + 1 < self.rows.len() {
+                cells[CARRY] = ((addr & 0xffff) + (step & 0xffff) + 1) >> 16;
+            }
             for (byte, (init, last)) in before
                 .to_le_bytes()
                 .into_iter()
@@ -269,12 +276,15 @@ impl Boundary {
                 cells[FINAL + byte] = last.into();
             }
             cells[TIME] = time;
-            cells[STEP] = step & 0xffff;
-            cells[STEP + 1] = step >> 16;
-            counts.bytes(cells[INIT], cells[INIT + 1]);
-            counts.bytes(cells[INIT + 2], cells[INIT + 3]);
-            counts.value16(cells[STEP]);
-            counts.value14(cells[STEP + 1]);
+            for col in COLS16 {
+                counts.value16(cells[col]);
+            }
+            for col in COLS14 {
+                counts.value14(cells[col]);
+            }
+            for col in COLS_BYTES {
+                counts.bytes(cells[col], cells[col + 1]);
+            }
             for (out, cell) in out.iter_mut().zip(cells) {
                 *out = to_monty(cell);
             }

@@ -1,6 +1,6 @@
 //! Multiplicities: how often each range-checked value and each instruction was looked up.
 
-use super::layout::{Col, GAP_HI, GAP_LO, VALUES, range};
+use super::layout::{Col, GAP_HI, GAP_LO, VALUES, boundary, range};
 use super::monty::{from_monty, to_monty};
 
 const ROWS: usize = 1 << range::LOG_ROWS;
@@ -119,9 +119,18 @@ impl Counts {
             counts
         };
         let per_row = |cpu: usize, boundary: usize| cpu * cpu_rows + boundary * boundary_rows;
-        let values16 = with_zeros(&self.values16, per_row(range::COLS16.len(), 1));
-        let values14 = with_zeros(&self.values14, per_row(range::COLS14.len(), 1));
-        let bytes = with_zeros(&self.bytes, per_row(range::COLS_BYTES.len(), 2));
+        let values16 = with_zeros(
+            &self.values16,
+            per_row(range::COLS16.len(), boundary::COLS16.len()),
+        );
+        let values14 = with_zeros(
+            &self.values14,
+            per_row(range::COLS14.len(), boundary::COLS14.len()),
+        );
+        let bytes = with_zeros(
+            &self.bytes,
+            per_row(range::COLS_BYTES.len(), boundary::COLS_BYTES.len()),
+        );
         let mut table = vec![0; ROWS * range::WIDTH];
         for (v, row) in table.chunks_exact_mut(range::WIDTH).enumerate() {
             row[range::VALUE16] = to_monty(values16[v]);

@@ -288,18 +288,51 @@ pub mod boundary {
 
     /// 1, or 0 in padding.
     pub const REAL: Col = 0;
-    /// Word address, or `REGISTER_BASE` + register; strictly ascending.
-    pub const ADDR: Col = 1;
+    /// Low 16 bits of the word address, or number of the register. Addresses, with `REGISTER` as bit
+    /// 30, ascend strictly.
+    pub const LO: Col = 1;
+    /// High 14 bits of the word address.
+    pub const HI: Col = 2;
+    /// 1 for a register.
+    pub const REGISTER: Col = 3;
     /// Bytes before the segment.
-    pub const INIT: Col = 2;
+    pub const INIT: Col = 4;
     /// Bytes after the segment.
     pub const FINAL: Col = INIT + 4;
     /// Time of the last access; 0 if never accessed.
     pub const TIME: Col = FINAL + 4;
     /// Address of the next row − this one − 1, low 16 and high 14 bits; 0 in the last real row.
     pub const STEP: Col = TIME + 1;
+    /// Carry out of the low 16 bits when the step is added.
+    pub const CARRY: Col = STEP + 2;
+    /// Columns that are looked up as 16-bit values, in every row.
+    pub const COLS16: [Col; 2] = [LO, STEP];
+    /// Columns that are looked up as 14-bit values, in every row.
+    pub const COLS14: [Col; 2] = [HI, STEP + 1];
+    /// First columns of the neighbours that are looked up as pairs of bytes, in every row.
+    pub const COLS_BYTES: [Col; 2] = [INIT, INIT + 2];
+    /// Name of a column.
+    pub fn column_name(col: Col) -> String {
+        let groups = [
+            ("real", REAL),
+            ("lo", LO),
+            ("hi", HI),
+            ("register", REGISTER),
+            ("init", INIT),
+            ("final", FINAL),
+            ("time", TIME),
+            ("step", STEP),
+            ("carry", CARRY),
+        ];
+        let (name, first) = groups[groups.partition_point(|(_, first)| *first <= col) - 1];
+        match first {
+            INIT | FINAL | STEP => format!("{name}[{}]", col - first),
+            _ => name.to_owned(),
+        }
+    }
+
     /// Number of columns.
-    pub const WIDTH: usize = STEP + 2;
+    pub const WIDTH: usize = CARRY + 1;
 }
 
 /// Columns of the range table: row `v` of 2^16 counts how often `v` was looked up.

@@ -9,9 +9,11 @@
 
 mod boundary;
 mod bus;
+mod compute;
 mod cpu;
 mod program;
 mod range;
+mod row;
 
 pub use boundary::BoundaryAir;
 pub use bus::SYSTEM_CALLS;

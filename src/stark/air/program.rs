@@ -22,13 +22,16 @@ pub struct ProgramAir {
 }
 
 /// Stands in the address field of words that cannot be executed: no `pc / 4` is as large.
-pub(crate) const NO_ADDRESS: u32 = (1 << 30) + 1;
+const NO_ADDRESS: u32 = (1 << 30) + 1;
+
+/// Stands in the code field of such words: no class has this number.
+const NO_CODE: u32 = 31;
 
 impl ProgramAir {
     /// The table of `program`, padded to a power of two.
     pub fn new(program: &Program) -> Self {
         let mut none = [0; ROM_FIELDS];
-        none[0] = NO_ADDRESS;
+        (none[0], none[1]) = (NO_ADDRESS, NO_CODE);
         let mut rows: Vec<_> = rom(program).map(|row| row.unwrap_or(none)).collect();
         rows.resize(rows.len().next_power_of_two(), none);
         Self {
