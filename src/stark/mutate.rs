@@ -19,7 +19,7 @@ use super::check::{Message, RowBuilder, field_cells};
 use crate::vm::Program;
 use crate::witness::Witness;
 use crate::witness::layout::{
-    CLASS, Class, Col, MOVE, NUM_CLASSES, SETUP, WIDTH, boundary, column_name,
+    CLASS, Class, Col, MOVE, NUM_CLASSES, SETUP, WIDTH, boundary, column_name, public,
 };
 use crate::witness::rom::rom;
 
@@ -89,8 +89,8 @@ fn boundary_row_name(row: &[F]) -> String {
     format!("boundary {kind}")
 }
 
-/// Number of kinds of rows: classes, setup, four moves, padding, and three of the boundary table.
-pub const NUM_ROW_NAMES: usize = NUM_CLASSES + 6 + 3;
+/// Number of kinds of rows: classes, setup, four moves, padding, three of the boundary table, public values.
+pub const NUM_ROW_NAMES: usize = NUM_CLASSES + 6 + 3 + 1;
 
 /// Names of the groups of the CPU table's constraints.
 pub const GROUPS: [&str; 15] = [
@@ -152,10 +152,27 @@ pub fn mutate(program: &Program, witness: &Witness, options: Options) -> Score {
         column_name: boundary::column_name,
     };
     let mut score = Score::default();
+    if !options.skip.contains(PUBLIC) {
+        cpu.mutate_public(options.dropped, &mut score);
+    }
     for target in [cpu, boundary] {
         target.mutate(&instructions, options, &mut score);
     }
     score
+}
+
+/// Name under which changes of public values are scored, as one row.
+const PUBLIC: &str = "public values";
+
+/// Whether a public value is about a transfer that is not in progress at that end of the segment.
+fn is_idle(public: &[F], i: usize) -> bool {
+    let off = |i: usize| public[i] == F::ZERO;
+    match i {
+        public::START_PTR..public::START_LEFT => off(public::START_MOVE),
+        public::START_LEFT => off(public::START_MOVE) && off(public::START_SETUP),
+        public::END_PTR..public::END_STEP => off(public::END_MOVE),
+        _ => false,
+    }
 }
 
 impl Target<'_> {
@@ -197,6 +214,40 @@ impl Target<'_> {
     ) -> RowBuilder<'a> {
         let first_last = (row == 0, row + 1 == self.height());
         RowBuilder::evaluate(rows, &self.public, first_last, dropped, self.eval)
+    }
+
+    /// Changes each public value in several ways; only rows at the ends can tell.
+    fn mutate_public(&self, dropped: Option<&str>, score: &mut Score) {
+        let num_cycles = self.public[public::NUM_CYCLES].as_canonical_u32() as usize;
+        let ends = [0, num_cycles - 1, self.height() - 1];
+        for i in 0..self.public.len() {
+            let mut num_free = 0;
+            for value in changes(self.public[i], i) {
+                let mut changed = self.public.clone();
+                changed[i] = value;
+                let caught = ends.into_iter().any(|row| {
+                    let rows = [self.row(row), self.row((row + 1) % self.height())];
+                    let first_last = (row == 0, row + 1 == self.height());
+                    let builder =
+                        RowBuilder::evaluate(rows, &changed, first_last, dropped, self.eval);
+                    !builder.failed.is_empty()
+                });
+                num_free += u64::from(!caught);
+            }
+            score.num_changes += NUM_VALUES as u64;
+            score.num_caught += NUM_VALUES as u64 - num_free;
+            if num_free > 0 {
+                score.free.push(Free {
+                    column: format!("public[{i}]"),
+                    row: PUBLIC.into(),
+                    num_changes: num_free,
+                    reason: is_idle(&self.public, i).then_some(
+                        "position of a transfer that is not in progress: zero, checked outside",
+                    ),
+                });
+            }
+        }
+        *score.rows.entry(PUBLIC.into()).or_default() += 1;
     }
 
     fn mutate(&self, instructions: &HashSet<Vec<u32>>, options: Options, score: &mut Score) {
