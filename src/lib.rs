@@ -10,6 +10,8 @@
 
 pub mod error;
 
+mod memory;
+
 pub mod vm;
 
 pub mod segment;

@@ -3,6 +3,8 @@
 use bytemuck::Pod;
 use rayon::prelude::*;
 
+use crate::memory::zeroed_vec;
+
 use super::codec::{CHUNK_BYTES, Packer, Unpacker};
 use super::{At, Compression, HEADER_BYTES, ShipError};
 
@@ -240,7 +242,7 @@ impl<'a> BodyReader<'a> {
         let trusted = (TRUSTED_BYTES + TRUSTED_RATIO * self.stored_bytes) / size;
         if out.capacity() == 0 {
             // From the allocator's zeroed pages, which is free, not by writing zeros.
-            *out = vec![T::zeroed(); len.min(trusted)];
+            *out = zeroed_vec(len.min(trusted));
         } else {
             out.resize(len.min(trusted), T::zeroed());
         }

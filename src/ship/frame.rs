@@ -1,5 +1,7 @@
 //! The frame around every encoding: a header and a body, bound by a digest.
 
+use crate::memory::zeroed_vec;
+
 use super::body::{BodyReader, BodyWriter, to_usize};
 use super::header::{
     STORED_BYTES_AT, check_elf, check_input_bytes, check_segment, header_bytes, input_section,
@@ -57,7 +59,8 @@ pub fn encode(shipment: &Shipment, compression: Compression) -> Result<Vec<u8>, 
     } else {
         0
     };
-    let mut out = vec![0; HEADER_BYTES + to_usize("length of the raw body", At::Value, body_len)?];
+    let mut out =
+        zeroed_vec(HEADER_BYTES + to_usize("length of the raw body", At::Value, body_len)?);
     let mut body = BodyWriter::new(&mut out, compression);
     body.bytes(elf.as_deref().unwrap_or(&[]));
     if encoding != Encoding::Input {

@@ -11,6 +11,7 @@ use super::layout::{Class, MAX_LOG_ROWS, WIDTH, boundary, range};
 use super::replay::{ReplayError, replay};
 use super::store::{self, BLOCK_ROWS};
 use super::{Matrix, Witness, public_values};
+use crate::memory::zeroed_vec;
 use crate::segment::{Reads, Segment};
 use crate::ship::{ROW_KIND_SHIFT, Record, RowKind};
 use crate::vm::{Kind, MachineState, Program, load_value, store_merge};
@@ -94,7 +95,7 @@ fn parts(count: usize) -> Vec<std::ops::Range<usize>> {
 pub fn replay_reads(program: &Program, segment: &Segment, reads: &Reads) -> Result<Records> {
     check_segment(segment)?;
     check_reads(segment, reads)?;
-    let mut records = store::records(segment.num_cycles as usize);
+    let mut records = zeroed_vec::<Record>(segment.num_cycles as usize);
     let tasks = split_chunks(segment, reads, &mut records, 1, segment.num_cycles as usize);
     let accesses: Vec<Result<Accesses, ReplayError>> = tasks
         .into_par_iter()

@@ -1,7 +1,7 @@
 //! Memory for large tables, and how rows are written to it.
 
 use super::layout::WIDTH;
-use crate::ship::Record;
+use crate::memory::zeroed_vec;
 
 /// Rows that are filled in cache before they are written out.
 pub(super) const BLOCK_ROWS: usize = 16;
@@ -70,31 +70,5 @@ pub(super) fn words(len: usize, mut reuse: Vec<u32>) -> Vec<u32> {
         return reuse;
     }
     drop(reuse);
-    let words = vec![0; len];
-    advise_huge_pages(&words);
-    words
+    zeroed_vec(len)
 }
-
-/// Zeroed records.
-pub(super) fn records(len: usize) -> Vec<Record> {
-    let records = bytemuck::allocation::zeroed_vec(len);
-    advise_huge_pages(&records);
-    records
-}
-
-/// Asks for 2 MiB pages behind memory not yet touched: a witness of 2^20 rows otherwise takes
-/// 180,000 page faults.
-#[cfg(target_os = "linux")]
-fn advise_huge_pages<T>(memory: &[T]) {
-    const PAGE: usize = 4096;
-    let start = (memory.as_ptr() as usize).next_multiple_of(PAGE);
-    let end = (memory.as_ptr() as usize + size_of_val(memory)) / PAGE * PAGE;
-    if end > start {
-        // SAFETY: the range lies within `memory`'s allocation, and the advice changes no content.
-        // A refusal costs only speed.
-        unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE) };
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn advise_huge_pages<T>(_: &[T]) {}
