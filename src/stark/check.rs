@@ -323,7 +323,8 @@ impl<'a> Table<'a> {
 
 /// Checks all tables of `witness` against the constraints, and that every bus balances.
 ///
-/// - `log`: what the segment's system calls did, see [`system_call_log`].
+/// - `log`: what the segment's system calls did, see
+///   [`Records::system_calls`](crate::witness::Records::system_calls).
 ///
 /// Cost: about 5 µs a row and core.
 pub fn check(program: &Program, witness: &Witness, log: &[Vec<u32>]) -> Report {

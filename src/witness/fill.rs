@@ -389,9 +389,7 @@ impl Values {
         let product = u64::from(a) * u64::from(b);
         self.set_bytes(X, product as u32);
         self.set_bytes(X + 4, (product >> 32) as u32);
-        let mut carry = 0;
-        for digit in 0..3 {
-            carry = (convolve(a, b, 2 * digit) + 256 * convolve(a, b, 2 * digit + 1) + carry) >> 16;
+        for (digit, carry) in digit_carries(a, b).into_iter().enumerate() {
             self.set(XCARRY + digit, carry);
         }
         self.set_bytes(RD_NEW, result);
@@ -423,8 +421,7 @@ impl Values {
         self.set_bytes(RD_NEW, result);
         self.set_bytes(X, q);
         self.set_bytes(X + 4, r);
-        let low = convolve(q, abs_b, 0) + 256 * convolve(q, abs_b, 1) + (r & 0xffff);
-        self.set(XCARRY, low >> 16);
+        self.set(XCARRY, (low_digit(q, abs_b) + (r & 0xffff)) >> 16);
         self.set_bytes(ABS_B, abs_b);
         self.set(ABS_A, abs_a & 0xffff);
         self.set(ABS_A + 1, abs_a >> 16);
@@ -448,15 +445,74 @@ impl Values {
     }
 }
 
-/// `Σ_{i+j = digit} x_i·y_j` over the bytes of `x` and `y`.
+/// Byte `i` of `x`.
 #[inline(always)]
-fn convolve(x: u32, y: u32, digit: usize) -> u32 {
-    let (x, y) = (x.to_le_bytes(), y.to_le_bytes());
-    let mut sum = 0;
-    for i in 0..4 {
-        if digit >= i && digit - i < 4 {
-            sum += u32::from(x[i]) * u32::from(y[digit - i]);
+fn byte(x: u32, i: u32) -> u32 {
+    (x >> (8 * i)) & 255
+}
+
+/// `x_0·y_0 + 256·(x_0·y_1 + x_1·y_0)` over bytes: what byte products give to the lowest 16-bit
+/// digit of a product. From the product of limbs it takes back what belongs to the next.
+#[inline(always)]
+fn low_digit(x: u32, y: u32) -> u32 {
+    (x & 0xffff) * (y & 0xffff) - ((byte(x, 1) * byte(y, 1)) << 16)
+}
+
+/// Carries out of the three low 16-bit digits of `x·y`, where digit `k` is the sum of the byte
+/// products at positions `2k` and `2k + 1`, and of the carry into it.
+#[inline(always)]
+fn digit_carries(x: u32, y: u32) -> [u32; 3] {
+    let [x0, x1] = [x & 0xffff, x >> 16].map(u64::from);
+    let [y0, y1] = [y & 0xffff, y >> 16].map(u64::from);
+    // Products of odd bytes: the products of limbs give them to the digit below theirs.
+    let second = u64::from(byte(x, 1) * byte(y, 1));
+    let fourth = u64::from(byte(x, 1) * byte(y, 3) + byte(x, 3) * byte(y, 1));
+    let sixth = u64::from(byte(x, 3) * byte(y, 3));
+    let first = u64::from(low_digit(x, y)) >> 16;
+    let middle = (x0 * y1 + x1 * y0 + second - (fourth << 16) + first) >> 16;
+    let last = (x1 * y1 + fourth - (sixth << 16) + middle) >> 16;
+    debug_assert_eq!(x0 * y0, u64::from(low_digit(x, y)) + (second << 16));
+    [first, middle, last].map(|carry| carry as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The definition, byte by byte.
+    fn convolve(x: u32, y: u32, position: u32) -> u32 {
+        (0..4)
+            .filter(|i| (0..4).contains(&position.wrapping_sub(*i)))
+            .map(|i| byte(x, i) * byte(y, position - i))
+            .sum()
+    }
+
+    #[test]
+    fn carries_are_those_of_byte_products() {
+        let edges = [
+            0,
+            1,
+            255,
+            256,
+            0xffff,
+            0x0001_0000,
+            0x00ff_00ff,
+            0xff00_ff00,
+            u32::MAX,
+        ];
+        let mixed = (0..60u32).map(|i| i.wrapping_mul(0x9e37_79b9) ^ (i << 7));
+        let values: Vec<u32> = edges.into_iter().chain(mixed).collect();
+        for &x in &values {
+            for &y in &values {
+                let mut carry = 0;
+                let expected = [0, 1, 2].map(|k| {
+                    carry = (convolve(x, y, 2 * k) + 256 * convolve(x, y, 2 * k + 1) + carry) >> 16;
+                    carry
+                });
+                assert_eq!(digit_carries(x, y), expected, "{x:#x} * {y:#x}");
+                let low = convolve(x, y, 0) + 256 * convolve(x, y, 1);
+                assert_eq!(low_digit(x, y), low, "{x:#x} * {y:#x}");
+            }
         }
     }
-    sum
 }
