@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::memory::NoMemory;
 use crate::ship::ShipError;
 use crate::vm::{ElfError, Trap};
 
@@ -51,4 +52,13 @@ pub enum Error {
     /// A result file is malformed.
     #[error("bad result file: {0}")]
     ResultFile(String),
+}
+
+impl From<NoMemory> for Error {
+    fn from(e: NoMemory) -> Self {
+        Self::Resource(format!(
+            "no memory for {} MB; try a lower --segment-log-cycles",
+            e.bytes / 1_000_000
+        ))
+    }
 }

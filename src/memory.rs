@@ -9,10 +9,23 @@ const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// `len` zeros, in memory that is not touched before it is used.
 ///
 /// Large vectors ask for 2 MiB pages: a witness of 2^20 rows otherwise takes 180,000 page faults.
-pub(crate) fn zeroed_vec<T: Zeroable>(len: usize) -> Vec<T> {
-    let zeros = bytemuck::allocation::zeroed_vec(len);
+///
+/// # Errors
+/// If there is no such memory.
+pub(crate) fn zeroed_vec<T: Zeroable>(len: usize) -> Result<Vec<T>, NoMemory> {
+    let no_memory = NoMemory {
+        bytes: len.saturating_mul(size_of::<T>()),
+    };
+    let zeros = bytemuck::allocation::try_zeroed_slice_box(len).map_err(|()| no_memory)?;
     advise_huge_pages(&zeros);
-    zeros
+    Ok(zeros.into_vec())
+}
+
+/// An allocation that the system refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct NoMemory {
+    /// Its size.
+    pub(crate) bytes: usize,
 }
 
 #[cfg(target_os = "linux")]

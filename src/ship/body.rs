@@ -242,7 +242,7 @@ impl<'a> BodyReader<'a> {
         let trusted = (TRUSTED_BYTES + TRUSTED_RATIO * self.stored_bytes) / size;
         if out.capacity() == 0 {
             // From the allocator's zeroed pages, which is free, not by writing zeros.
-            *out = zeroed_vec(len.min(trusted));
+            *out = zeroed_vec(len.min(trusted))?;
         } else {
             out.resize(len.min(trusted), T::zeroed());
         }
@@ -250,7 +250,9 @@ impl<'a> BodyReader<'a> {
         while out.len() < len {
             let start = out.len();
             let more = start.min(len - start);
-            out.reserve_exact(more);
+            let bytes = more * size;
+            out.try_reserve_exact(more)
+                .map_err(|_| ShipError::NoMemory { bytes })?;
             out.resize(start + more, T::zeroed());
             self.fill(bytemuck::cast_slice_mut(&mut out[start..]))?;
         }

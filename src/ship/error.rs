@@ -26,6 +26,12 @@ impl fmt::Display for At {
 /// Why bytes are not a shipment, or a value cannot become one. One variant per reason.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ShipError {
+    /// The system has no memory for what a length asks for.
+    #[error("no memory for {bytes} bytes")]
+    NoMemory {
+        /// Size of the allocation.
+        bytes: usize,
+    },
     /// The first eight bytes are not those of a shipment.
     #[error("bad magic at byte 0: expected {expected:02x?}, found {found:02x?}")]
     BadMagic {
@@ -234,4 +240,10 @@ pub enum ShipError {
         /// Greatest value.
         max: u64,
     },
+}
+
+impl From<crate::memory::NoMemory> for ShipError {
+    fn from(e: crate::memory::NoMemory) -> Self {
+        Self::NoMemory { bytes: e.bytes }
+    }
 }

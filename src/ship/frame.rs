@@ -60,7 +60,7 @@ pub fn encode(shipment: &Shipment, compression: Compression) -> Result<Vec<u8>, 
         0
     };
     let mut out =
-        zeroed_vec(HEADER_BYTES + to_usize("length of the raw body", At::Value, body_len)?);
+        zeroed_vec(HEADER_BYTES + to_usize("length of the raw body", At::Value, body_len)?)?;
     let mut body = BodyWriter::new(&mut out, compression);
     body.bytes(elf.as_deref().unwrap_or(&[]));
     if encoding != Encoding::Input {

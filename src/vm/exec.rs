@@ -14,6 +14,9 @@ use crate::{Error, Result};
 /// Most bytes one `read` or `write` moves; more is a short transfer, as on Linux.
 pub const MAX_TRANSFER_BYTES: u32 = 1 << 30;
 
+/// Most bytes that are kept of what a guest writes to one file descriptor; more is a trap.
+pub const MAX_OUTPUT_BYTES: usize = 1 << 30;
+
 const SYS_READ: u32 = 63;
 const SYS_WRITE: u32 = 64;
 const SYS_EXIT: u32 = 93;
@@ -433,6 +436,8 @@ impl<'p> Vm<'p> {
             if let Some(addr) = self.program.overlaps_code(ptr, moved) {
                 return Err(Cause::StoreIntoCode { addr });
             }
+        } else if self.output(fd).len() + moved as usize > MAX_OUTPUT_BYTES {
+            return Err(Cause::TooMuchOutput { fd });
         }
         Ok(Some(moved))
     }
@@ -492,15 +497,19 @@ impl<'p> Vm<'p> {
         Event::Done
     }
 
+    fn output(&mut self, fd: u32) -> &mut Vec<u8> {
+        match fd {
+            1 => &mut self.stdout,
+            2 => &mut self.stderr,
+            _ => &mut self.journal,
+        }
+    }
+
     fn move_out<O: Observer>(&mut self, ptr: u32, bytes: u32, observer: &mut O) -> Event {
         let memory = self.memory.view();
         let word = memory.word(ptr);
         observer.access(memory, ptr & !3, word, false);
-        let out = match self.state.io_fd {
-            1 => &mut self.stdout,
-            2 => &mut self.stderr,
-            _ => &mut self.journal,
-        };
+        let out = self.output(self.state.io_fd);
         let first = (ptr & 3) as usize;
         out.extend_from_slice(&word.to_le_bytes()[first..first + bytes as usize]);
         Event::Done

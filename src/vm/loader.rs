@@ -20,7 +20,7 @@ const MAX_FILE_BYTES: usize = 256 << 20;
 /// Largest distance from the first to the last instruction, in bytes.
 const MAX_CODE_BYTES: u32 = 64 << 20;
 /// Addresses reserved for the stack and what the program is started with.
-const STACK: Range<u64> = 0x7000_0000..0x8000_0000;
+const STACK: Range<u64> = 0x7000_0000..0x7fff_f000;
 /// Initial stack pointer.
 const STACK_POINTER: u32 = 0x7fff_efe0;
 /// `EF_RISCV_RVC`: the file contains compressed instructions.

@@ -12,7 +12,7 @@ mod state;
 mod trap;
 
 pub use alu::{access_bytes, alu, branch_taken, load_value, store_merge};
-pub use exec::{MAX_TRANSFER_BYTES, Stop, Vm};
+pub use exec::{MAX_OUTPUT_BYTES, MAX_TRANSFER_BYTES, Stop, Vm};
 pub use isa::{Kind, Op, decode};
 pub use loader::{ElfError, LoadSegment, Program};
 pub use memory::{Memory, View};

@@ -60,6 +60,11 @@ pub enum Cause {
         /// The descriptor in `a0`.
         fd: u32,
     },
+    /// A `write` would bring what the guest wrote to a descriptor above the most that is kept.
+    TooMuchOutput {
+        /// The descriptor in `a0`.
+        fd: u32,
+    },
     /// A system call buffer wraps around the end of the address space.
     BadBuffer {
         /// The pointer in `a1`.
@@ -83,6 +88,11 @@ impl fmt::Display for Cause {
             Self::BadFileDescriptor { number, fd } => {
                 write!(f, "system call {number} on file descriptor {fd}")
             }
+            Self::TooMuchOutput { fd } => write!(
+                f,
+                "more than {} MiB written to file descriptor {fd}",
+                super::exec::MAX_OUTPUT_BYTES >> 20
+            ),
             Self::BadBuffer { ptr, len } => {
                 write!(
                     f,

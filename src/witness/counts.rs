@@ -1,6 +1,6 @@
 //! Multiplicities: how often each range-checked value and each instruction was looked up.
 
-use super::layout::{Col, GAP_HI, GAP_LO, VALUES, boundary, range};
+use super::layout::{ABS_A, ABS_B, Col, GAP_HI, GAP_LO, VALUES, X, XCARRY, boundary, range};
 use super::monty::{from_monty, to_monty};
 
 const ROWS: usize = 1 << range::LOG_ROWS;
@@ -46,14 +46,30 @@ impl Counts {
             counts[at] += 1;
         }
         let cell = |col: Col| values[col - VALUES] as usize;
+        // Most rows neither shift nor multiply nor divide, and leave these cells zero.
+        let any = |first: Col, end: Col| {
+            values[first - VALUES..end - VALUES]
+                .iter()
+                .fold(0, |any, value| any | value)
+                != 0
+        };
+        let products = any(X, XCARRY + 3) || any(ABS_B, ABS_A + 2);
+        let is_product =
+            |col: Col| (X..XCARRY + 3).contains(&col) || (ABS_B..ABS_A + 2).contains(&col);
         for (lookup, col) in range::COLS16.into_iter().enumerate() {
-            bump(&mut self.values16, cell(col), lookup);
+            if products || !is_product(col) {
+                bump(&mut self.values16, cell(col), lookup);
+            }
         }
         for (lookup, col) in range::COLS14.into_iter().enumerate() {
-            bump(&mut self.values14, cell(col), lookup);
+            if products || !is_product(col) {
+                bump(&mut self.values14, cell(col), lookup);
+            }
         }
         for (lookup, col) in range::COLS_BYTES.into_iter().enumerate() {
-            bump(&mut self.bytes, cell(col) + 256 * cell(col + 1), lookup);
+            if products || !is_product(col) {
+                bump(&mut self.bytes, cell(col) + 256 * cell(col + 1), lookup);
+            }
         }
     }
 

@@ -95,7 +95,7 @@ fn parts(count: usize) -> Vec<std::ops::Range<usize>> {
 pub fn replay_reads(program: &Program, segment: &Segment, reads: &Reads) -> Result<Records> {
     check_segment(segment)?;
     check_reads(segment, reads)?;
-    let mut records = zeroed_vec::<Record>(segment.num_cycles as usize);
+    let mut records = zeroed_vec::<Record>(segment.num_cycles as usize)?;
     let tasks = split_chunks(segment, reads, &mut records, 1, segment.num_cycles as usize);
     let accesses: Vec<Result<Accesses, ReplayError>> = tasks
         .into_par_iter()
@@ -193,7 +193,7 @@ pub fn fill_from_reads(
     check_reads(segment, reads)?;
     let rows = 1usize << segment.log_cycles;
     let filler = Filler::new(program);
-    let mut cpu = store::words(rows * WIDTH, cpu);
+    let mut cpu = store::words(rows * WIDTH, cpu)?;
     let tasks = split_chunks(segment, reads, &mut cpu, WIDTH, rows);
     let done: Vec<Result<Part, ReplayError>> = tasks
         .into_par_iter()
@@ -372,7 +372,7 @@ pub fn fill_tables(
 ) -> Result<Witness> {
     let rows = 1usize << segment.log_cycles;
     let filler = Filler::new(program);
-    let mut cpu = store::words(rows * WIDTH, cpu);
+    let mut cpu = store::words(rows * WIDTH, cpu)?;
     let spare: Mutex<Vec<Counts>> = Mutex::default();
     let task_rows = TASK_ROWS.min(rows);
     cpu.par_chunks_mut(task_rows * WIDTH)

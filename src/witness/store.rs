@@ -1,7 +1,7 @@
 //! Memory for large tables, and how rows are written to it.
 
 use super::layout::WIDTH;
-use crate::memory::zeroed_vec;
+use crate::memory::{NoMemory, zeroed_vec};
 
 /// Rows that are filled in cache before they are written out.
 pub(super) const BLOCK_ROWS: usize = 16;
@@ -28,24 +28,41 @@ impl Block {
     }
 }
 
+/// Streams whole vectors of the widest kind the build has.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn stream(words: &[u32], out: &mut [u32]) {
-    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
-    let misaligned = out.as_ptr().align_offset(16).min(out.len());
+    const BYTES: usize = if cfg!(target_feature = "avx512f") {
+        64
+    } else {
+        16
+    };
+    const LANES: usize = BYTES / 4;
+    let misaligned = out.as_ptr().align_offset(BYTES).min(out.len());
     let (head, body) = out.split_at_mut(misaligned);
     head.copy_from_slice(&words[..misaligned]);
     let words = &words[misaligned..];
-    let quads = body.len() / 4;
-    for i in 0..quads {
-        // SAFETY: `4·i + 3 < 4·quads ≤ words.len() = body.len()`; the destination is 16-byte
-        // aligned because `body` starts at an aligned address. SSE2 is part of x86-64.
+    let vectors = body.len() / LANES;
+    for i in 0..vectors {
+        // SAFETY: `LANES·(i + 1) ≤ LANES·vectors ≤ body.len() = words.len()`; the destination is
+        // aligned to `BYTES` because `body` starts so, if it has a vector at all. AVX-512 is used
+        // only where the build requires it; SSE2 is part of x86-64.
         unsafe {
-            let quad = _mm_loadu_si128(words.as_ptr().add(4 * i).cast::<__m128i>());
-            _mm_stream_si128(body.as_mut_ptr().add(4 * i).cast::<__m128i>(), quad);
+            let from = words.as_ptr().add(LANES * i);
+            let to = body.as_mut_ptr().add(LANES * i);
+            #[cfg(target_feature = "avx512f")]
+            {
+                use std::arch::x86_64::{_mm512_loadu_si512, _mm512_stream_si512};
+                _mm512_stream_si512(to.cast(), _mm512_loadu_si512(from.cast()));
+            }
+            #[cfg(not(target_feature = "avx512f"))]
+            {
+                use std::arch::x86_64::{_mm_loadu_si128, _mm_stream_si128};
+                _mm_stream_si128(to.cast(), _mm_loadu_si128(from.cast()));
+            }
         }
     }
-    body[4 * quads..].copy_from_slice(&words[4 * quads..]);
+    body[LANES * vectors..].copy_from_slice(&words[LANES * vectors..]);
 }
 
 /// Orders this thread's streamed rows before anything it tells other threads.
@@ -63,11 +80,14 @@ fn stream(words: &[u32], out: &mut [u32]) {
     out.copy_from_slice(words);
 }
 
-/// Zeroed words, in `reuse`'s memory if it has that many.
-pub(super) fn words(len: usize, mut reuse: Vec<u32>) -> Vec<u32> {
+/// Words to be overwritten, in `reuse`'s memory if it has that many.
+///
+/// # Errors
+/// If there is no such memory.
+pub(super) fn words(len: usize, mut reuse: Vec<u32>) -> Result<Vec<u32>, NoMemory> {
     if reuse.capacity() >= len {
         reuse.resize(len, 0);
-        return reuse;
+        return Ok(reuse);
     }
     drop(reuse);
     zeroed_vec(len)
