@@ -160,11 +160,21 @@ fn segments_that_do_not_fit_are_refused() {
         ElfError::OnStack { .. }
     ));
     assert!(matches!(
-        refused(sized(0x7fff_fff8, 8)),
+        refused(sized(0x7fff_eff8, 8)),
         ElfError::OnStack { .. }
     ));
     let far = Load::new(CODE + (64 << 20), RX, vec![0; 64]);
     assert!(matches!(refused(far), ElfError::CodeTooLarge { .. }));
+}
+
+/// GNU ld puts the headers of a file with code at 0x80000000 in the page before it.
+#[test]
+fn headers_may_lie_in_the_page_before_0x80000000() {
+    let mut bytes = vec![0; 0x1000];
+    bytes.extend(asm::syscall(93, &[7]).iter().flat_map(|w| w.to_le_bytes()));
+    let file = elf(0x8000_0000, &[Load::new(0x7fff_f000, RX, bytes)]);
+    let program = Program::from_elf(file).unwrap();
+    assert_eq!(Vm::new(&program, &[]).unwrap().run(100), Stop::Exit(7));
 }
 
 #[test]

@@ -229,3 +229,19 @@ fn holes_between_code_segments_are_not_code() {
         trap(3, Cause::Breakpoint)
     );
 }
+
+/// What a guest writes is kept, up to a limit; the write that would pass it traps at its `ecall`.
+#[test]
+fn too_much_output() {
+    let mut code = asm::syscall(64, &[1, DATA, 1]);
+    let before = code.len() as u32;
+    code.extend(asm::syscall(64, &[1, 0, 1 << 30]));
+    let program = Program::from_elf(program(&code, &[1; 64])).unwrap();
+    let mut vm = Vm::new(&program, &[]).unwrap();
+    let Stop::Trap(trap) = vm.run(1000) else {
+        panic!("the second write must trap");
+    };
+    assert_eq!(trap.cause, Cause::TooMuchOutput { fd: 1 });
+    assert_eq!(vm.stdout(), [1]);
+    assert!(trap.pc > CODE + 4 * before);
+}

@@ -207,3 +207,48 @@ fn damaged_minimal_traces_are_refused() {
     reads.checkpoints.pop();
     assert!(replay_reads(program, &recording.segment, &reads).is_err());
 }
+
+/// Records and witnesses say which states they connect; a header that says otherwise is refused.
+#[test]
+fn states_must_fit_what_was_shipped() {
+    let guest = Guest::small("block");
+    let program = &guest.program;
+    let mut runner = Runner::new(program, &guest.input, 12, 5).unwrap();
+    runner.next_segment().unwrap();
+    let recording = runner.next_segment().unwrap();
+    let records = replay_reads(program, &recording.segment, &recording.reads).unwrap();
+    let witness = reference(program, &recording).into_tables();
+    let records = records.into_records();
+    let payloads = [Payload::Records(records), Payload::Witness(witness)];
+    for payload in payloads {
+        let regenerate = |segment| {
+            let shipment = Shipment {
+                program: *program.digest(),
+                segment,
+                input: recording.input.clone(),
+                input_ends: recording.input_ends,
+                elf: None,
+                payload: payload.clone(),
+            };
+            Cpu.regenerate(program, shipment, None, Witness::default())
+        };
+        let good = recording.segment;
+        regenerate(good).unwrap();
+        for register in 1..32 {
+            let mut segment = good;
+            segment.start.x[register] ^= 0x100;
+            let error = regenerate(segment).unwrap_err().to_string();
+            assert!(error.contains("of the segment's"), "{error}");
+            let mut segment = good;
+            segment.end.x[register] ^= 1;
+            let error = regenerate(segment).unwrap_err().to_string();
+            assert!(error.contains("of the segment's"), "{error}");
+        }
+        let mut segment = good;
+        segment.start.pc += 4;
+        assert!(regenerate(segment).is_err(), "start pc");
+        let mut segment = good;
+        segment.end.pc += 4;
+        assert!(regenerate(segment).is_err(), "end pc");
+    }
+}

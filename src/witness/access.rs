@@ -168,6 +168,17 @@ impl Joined {
         Self { all: first }
     }
 
+    /// Time of the last access of a register; 0 if there is none.
+    pub(crate) fn last_access(&self, register: usize) -> u32 {
+        self.all.registers[register]
+    }
+
+    /// First access of each register that has one: register, row, slot.
+    pub(crate) fn first_accesses(&self) -> impl Iterator<Item = (usize, u32, u32)> + '_ {
+        let firsts = self.all.first_registers.iter();
+        firsts.map(|first| (first.addr as usize, first.row, first.slot))
+    }
+
     /// Appends the part that follows, and calls `fix(row, slot, gap)` for each of its first
     /// accesses that is not the segment's first of that cell: its gap was not known before.
     ///

@@ -14,7 +14,7 @@ use super::{Matrix, Witness, public_values};
 use crate::memory::zeroed_vec;
 use crate::segment::{Reads, Segment};
 use crate::ship::{ROW_KIND_SHIFT, Record, RowKind};
-use crate::vm::{Kind, MachineState, Program, load_value, store_merge};
+use crate::vm::{Kind, MachineState, Program, load_value};
 use crate::{Error, Result};
 
 /// Rows that one task fills at a time.
@@ -23,8 +23,8 @@ const _: () = assert!(TASK_ROWS.is_multiple_of(BLOCK_ROWS));
 
 /// A segment as records, with its memory boundary: what filling the tables needs.
 pub struct Records {
-    records: Vec<Record>,
-    boundary: Boundary,
+    pub(super) records: Vec<Record>,
+    pub(super) boundary: Boundary,
 }
 
 impl Records {
@@ -77,7 +77,7 @@ impl Records {
 }
 
 /// Splits `0..count` into at most one contiguous part per thread of the current pool.
-fn parts(count: usize) -> Vec<std::ops::Range<usize>> {
+pub(super) fn parts(count: usize) -> Vec<std::ops::Range<usize>> {
     let parts = rayon::current_num_threads().min(count).max(1);
     let at = |i: usize| count * i / parts;
     (0..parts).map(|i| at(i)..at(i + 1)).collect()
@@ -234,43 +234,7 @@ pub fn fill_from_reads(
     Ok(assemble(segment, cpu, counts, &boundary, last.as_ref()))
 }
 
-/// Takes records as they were shipped, and works out the memory boundary from them.
-///
-/// # Errors
-/// [`Error::Replay`] if the records are not of `program` or do not agree on a word's content.
-pub fn adopt_records(
-    program: &Program,
-    segment: &Segment,
-    mut records: Vec<Record>,
-) -> Result<Records> {
-    check_segment(segment)?;
-    if records.len() != segment.num_cycles as usize {
-        return Err(Error::Replay(format!(
-            "{} records for {} cycles",
-            records.len(),
-            segment.num_cycles
-        )));
-    }
-    let accesses: Vec<Result<Accesses, ReplayError>> = parts(records.len())
-        .into_par_iter()
-        .map(|rows| {
-            let mut accesses = Accesses::new();
-            for (row, record) in (rows.start as u32..).zip(&records[rows]) {
-                note_accesses(program, row, record, &mut accesses)?;
-            }
-            Ok(accesses)
-        })
-        .collect();
-    let joined = join(accesses, |row, slot, gap| {
-        records[row as usize].gap[slot as usize] = gap;
-    })?;
-    Ok(Records {
-        records,
-        boundary: joined.boundary(&segment.start, &segment.end),
-    })
-}
-
-fn check_segment(segment: &Segment) -> Result<()> {
+pub(super) fn check_segment(segment: &Segment) -> Result<()> {
     if segment.log_cycles > MAX_LOG_ROWS || segment.num_cycles > 1 << segment.log_cycles {
         return Err(Error::Replay(format!(
             "a segment has at most 2^{MAX_LOG_ROWS} cycles, this one {} of 2^{}",
@@ -281,7 +245,7 @@ fn check_segment(segment: &Segment) -> Result<()> {
 }
 
 /// Joins the parts of a segment; see [`Joined::append`] for `fix`.
-fn join(
+pub(super) fn join(
     parts: Vec<Result<Accesses, ReplayError>>,
     mut fix: impl FnMut(u32, u32, u32),
 ) -> Result<Joined> {
@@ -298,62 +262,6 @@ fn join(
             .map_err(|e| replay(e.into()))?;
     }
     Ok(joined)
-}
-
-/// Repeats the accesses of one record.
-fn note_accesses(
-    program: &Program,
-    row: u32,
-    record: &Record,
-    accesses: &mut Accesses,
-) -> Result<(), ReplayError> {
-    let index = record.op & ((1 << ROW_KIND_SHIFT) - 1);
-    let not_executable = ReplayError::NotExecutable {
-        row,
-        pc: program.code_base().wrapping_add(4 * index),
-    };
-    let op = *program.ops().get(index as usize).ok_or(not_executable)?;
-    let row_kind = record.op >> ROW_KIND_SHIFT;
-    if row_kind == RowKind::Setup as u32 {
-        accesses.register(11, row, 0);
-        accesses.register(12, row, 1);
-        return Ok(());
-    }
-    if row_kind != RowKind::Instruction as u32 {
-        let addr = record.a.wrapping_add(record.gap[0]);
-        let new = match row_kind {
-            k if k == RowKind::MoveInByte as u32 => {
-                store_merge(Kind::Sb, addr, record.old, record.b)
-            }
-            k if k == RowKind::MoveInWord as u32 => record.b,
-            _ => record.old,
-        };
-        accesses.word(addr, row, record.old, new)?;
-        return Ok(());
-    }
-    let (rd, rs1, rs2) = super::rom::RomRow::registers(op);
-    let reads = super::rom::reads(op.kind);
-    if reads.0 {
-        accesses.register(rs1 as u8, row, 0);
-    }
-    if reads.1 {
-        accesses.register(rs2 as u8, row, 1);
-    }
-    let addr = record.a.wrapping_add(op.imm);
-    match op.kind {
-        Kind::Lb | Kind::Lh | Kind::Lw | Kind::Lbu | Kind::Lhu => {
-            accesses.word(addr, row, record.old, record.old)?;
-        }
-        Kind::Sb | Kind::Sh | Kind::Sw => {
-            let new = store_merge(op.kind, addr, record.old, record.b);
-            accesses.word(addr, row, record.old, new)?;
-        }
-        _ => {}
-    }
-    if rd != 0 && super::rom::writes(op.kind) {
-        accesses.register(rd as u8, row, 3);
-    }
-    Ok(())
 }
 
 /// Fills all tables of a segment's witness from its records, in parallel.

@@ -204,6 +204,15 @@ pub const fn timestamp(row: u32, slot: u32) -> u32 {
     4 * row + slot + 1
 }
 
+/// Row and slot of the access at `time`; `None` at time 0.
+#[inline(always)]
+pub const fn slot_of(time: u32) -> Option<(u32, u32)> {
+    match time {
+        0 => None,
+        _ => Some(((time - 1) / 4, (time - 1) % 4)),
+    }
+}
+
 /// Address of register `x0` in the memory argument, just above the largest word address.
 pub const REGISTER_BASE: u32 = 1 << 30;
 

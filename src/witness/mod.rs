@@ -4,6 +4,7 @@ pub mod layout;
 pub mod rom;
 
 mod access;
+mod adopt;
 mod counts;
 mod expand;
 mod fill;
@@ -12,7 +13,8 @@ mod replay;
 mod store;
 mod tables;
 
-pub use expand::{Records, adopt_records, fill_from_reads, fill_tables, replay_reads};
+pub use adopt::adopt_records;
+pub use expand::{Records, fill_from_reads, fill_tables, replay_reads};
 pub use monty::{ONE, P, from_monty, to_monty};
 pub use tables::{Matrix, Witness};
 

@@ -142,11 +142,25 @@ impl Witness {
             .iter()
             .map(|word| from_monty(*word))
             .collect::<Vec<_>>();
-        let public = public
+        let public: [u32; public::COUNT] = public
             .try_into()
             .map_err(|_| bad("public values are not one row".to_owned()))?;
         if cpu.height() != 1 << segment.log_cycles {
             return Err(bad(format!("the cpu table has {} rows", cpu.height())));
+        }
+        // The size of the last unit moved is the one public value that the states do not give.
+        let mut expected = public_values(segment, None);
+        let unit = public::END_PTR..=public::END_STEP;
+        expected[unit.clone()].copy_from_slice(&public[unit]);
+        if public != expected {
+            return Err(bad(
+                "public values are not those of the segment's states".to_owned()
+            ));
+        }
+        if registers(&boundary) != Some((segment.start.x, segment.end.x)) {
+            return Err(bad(
+                "registers are not those of the segment's states".to_owned()
+            ));
         }
         Ok(Self {
             cpu,
@@ -156,6 +170,25 @@ impl Witness {
             public,
         })
     }
+}
+
+/// Registers before and after, from a boundary table; `None` if it does not have them all.
+fn registers(table: &Matrix) -> Option<([u32; 32], [u32; 32])> {
+    let (mut start, mut end) = ([0; 32], [0; 32]);
+    let rows = (0..table.height()).map(|i| table.row(i));
+    let mut registers = rows.filter(|row| row[boundary::REGISTER] != 0);
+    for (i, (start, end)) in start.iter_mut().zip(&mut end).enumerate() {
+        let row = registers.next()?;
+        let word = |col: usize| {
+            let bytes = (0..4).rev().map(|byte| from_monty(row[col + byte]));
+            bytes.fold(0u32, |word, byte| word.wrapping_shl(8) | byte)
+        };
+        if from_monty(row[boundary::LO]) as usize != i {
+            return None;
+        }
+        (*start, *end) = (word(boundary::INIT), word(boundary::FINAL));
+    }
+    registers.next().is_none().then_some((start, end))
 }
 
 /// Public values of the CPU table for a segment whose last cycle is `last`.
