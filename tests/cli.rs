@@ -242,8 +242,10 @@ fn a_guest_that_fails_in_run() {
         &["ebreak", "0x00010008", "2 cycles"],
         &["run", "--guest", &trap, "--out", &out],
     );
-    // The file was there before the run, and does not claim to be complete.
-    assert!(!read(&fs::read(&out).unwrap()).unwrap().complete);
+    // Progress was there before the run, and does not claim to be complete.
+    assert!(!dir.path("result.json").exists());
+    let partial = fs::read(dir.path("result.json.partial")).unwrap();
+    assert!(!read(&partial).unwrap().complete);
     let endless = dir.file("endless.elf", &hangs());
     fails(
         1,
@@ -251,6 +253,66 @@ fn a_guest_that_fails_in_run() {
         &["run", "--guest", &endless, "--max-cycles", "5000"],
     );
     fails(1, &["--max-cycles"], &with("run", &["--max-cycles", "10"]));
+}
+
+/// What `--out` names is replaced only by a complete result, and only if it was one.
+#[test]
+fn out_destroys_nothing() {
+    let dir = Dir::new();
+    let guest = dir.file("guest.elf", &exits_with(0));
+    let run = |out: &str, guest: &str, input: &str| {
+        let args = ["run", "--guest", guest, "--input", input, "--out", out];
+        let more = ["--segment-log-cycles", "4", "--chunk-log-cycles", "2"];
+        [&args[..], &more]
+            .concat()
+            .iter()
+            .map(|arg| (*arg).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let refused = |words: &[&str], args: Vec<String>| {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        fails(2, &[words, &["--out"]].concat(), &args);
+    };
+    let input = dir.file("input", b"");
+    refused(&["the same file as --guest"], run(&guest, &guest, &input));
+    refused(&["the same file as --input"], run(&input, &guest, &input));
+    #[cfg(unix)]
+    {
+        let link = dir.name("link.elf");
+        fs::hard_link(&guest, &link).unwrap();
+        refused(&["the same file as --guest"], run(&link, &guest, &input));
+    }
+    let notes = dir.file("notes.txt", b"precious");
+    refused(&["choose another file"], run(&notes, &guest, &input));
+    refused(
+        &["choose another file"],
+        run(dir.0.path().to_str().unwrap(), &guest, &input),
+    );
+    let beside = dir.file("beside.json.partial", b"precious");
+    refused(
+        &["choose another file"],
+        run(&dir.name("beside.json"), &guest, &input),
+    );
+    for kept in [&notes, &beside] {
+        assert_eq!(fs::read(kept).unwrap(), b"precious");
+    }
+    assert_eq!(fs::read(&guest).unwrap(), exits_with(0));
+
+    // A complete result outlives a run that fails.
+    let out = dir.file("out.json", b"");
+    let ok = run(&out, &guest, &input);
+    expect(0, &ok.iter().map(String::as_str).collect::<Vec<_>>());
+    let first = fs::read(&out).unwrap();
+    let trap = dir.file("trap.elf", &traps());
+    let bad = run(&out, &trap, &input);
+    fails(
+        1,
+        &["ebreak", "out.json.partial"],
+        &bad.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    assert_eq!(fs::read(&out).unwrap(), first);
+    expect(0, &ok.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(!dir.path("out.json.partial").exists());
 }
 
 #[test]

@@ -11,7 +11,8 @@ use rewit::report::format_count;
 use rewit::vm::{Recorder, Stop, Vm};
 use rewit::{Error, Result};
 
-use super::{CutArgs, GuestArgs, guests, ignore_broken_pipe, print, say, write_file};
+use super::files::write_file;
+use super::{CutArgs, GuestArgs, guests, ignore_broken_pipe, print, say};
 
 #[derive(Args, Debug)]
 pub(crate) struct ExecArgs {
@@ -84,7 +85,7 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<ExitCode> {
         }
     };
     if let Some(path) = &args.journal {
-        write_file(path, run.vm.journal())?;
+        write_file("--journal", path, run.vm.journal())?;
     }
     if !args.quiet {
         run.summary(args.record, code);

@@ -13,9 +13,9 @@ use rewit::vm::{Program, Stop};
 use rewit::witness::Witness;
 use rewit::{Error, Result};
 
+use super::files::{read_shipment, refuse_same, write_file};
 use super::{
-    CutArgs, GuestArgs, guests, parse_compression, parse_encoding, print, read_file, say,
-    use_threads, write_file,
+    CutArgs, GuestArgs, guests, parse_compression, parse_encoding, print, say, use_threads,
 };
 
 #[derive(Args, Debug)]
@@ -63,6 +63,7 @@ pub(crate) struct RegenerateArgs {
 pub(crate) fn encode(args: &EncodeArgs) -> Result<()> {
     args.cut.check()?;
     let guest = guests::load(&args.guest)?;
+    refuse_same("--out", &args.out, &guests::files_of(&args.guest))?;
     use_threads(args.threads)?;
     let program = &guest.program;
     let CutArgs {
@@ -104,7 +105,7 @@ pub(crate) fn encode(args: &EncodeArgs) -> Result<()> {
         Witness::default(),
     )?;
     let bytes = ship::encode(&shipment, args.compression)?;
-    write_file(&args.out, &bytes)?;
+    write_file("--out", &args.out, &bytes)?;
     say(&format!(
         "segment {} of {}, {} cycles, {} {}: {}",
         args.segment,
@@ -131,7 +132,7 @@ fn none_such(segment: u32, runner: &Runner<'_>) -> Error {
 /// Regenerates a witness from a file and prints its digest.
 pub(crate) fn regenerate(args: &RegenerateArgs) -> Result<()> {
     use_threads(args.threads)?;
-    let bytes = read_file(&args.file)?;
+    let bytes = read_shipment("FILE", &args.file)?;
     let start = Instant::now();
     let shipment = ship::decode(&bytes)?;
     let decode = start.elapsed();
@@ -195,7 +196,7 @@ fn base(args: &RegenerateArgs, program: &Program, shipment: &Shipment) -> Result
     let pages = match &args.base {
         // At the start of a run it is the program's initial memory.
         None => program.initial_pages(),
-        Some(path) => match ship::decode(&read_file(path)?)?.payload {
+        Some(path) => match ship::decode(&read_shipment("--base", path)?)?.payload {
             Payload::Image(pages) => pages,
             _ => {
                 return Err(Error::Usage(format!(

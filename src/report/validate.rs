@@ -42,6 +42,23 @@ pub fn read(bytes: &[u8]) -> Result<ResultFile> {
     Ok(result)
 }
 
+/// Whether the bytes look like a result file of this or another version, complete or not.
+///
+/// For whoever is about to replace them; [`read`] is what checks them.
+pub fn is_result_file(bytes: &[u8]) -> bool {
+    /// What every version has, and little else does.
+    #[derive(Deserialize)]
+    struct Look {
+        #[serde(rename = "schema_version")]
+        _schema_version: u64,
+        #[serde(rename = "complete")]
+        _complete: bool,
+        #[serde(rename = "rows")]
+        _rows: Vec<serde::de::IgnoredAny>,
+    }
+    serde_json::from_slice::<Look>(bytes).is_ok()
+}
+
 fn bad(what: &str) -> Error {
     Error::ResultFile(what.to_owned())
 }
