@@ -28,7 +28,7 @@ pub enum Unit {
 }
 
 /// A boundary within which something is measured; `docs/method.md` says what is inside.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// The whole guest, nothing recorded.
@@ -72,7 +72,7 @@ impl Stage {
 }
 
 /// What was measured and with which parameters: two rows with the same key can be compared.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
     /// The boundary.
