@@ -1,5 +1,6 @@
 //! Result files and tables.
 
+mod conclusion;
 mod format;
 mod result;
 mod table;
