@@ -304,12 +304,12 @@ fn rows_and_verdicts_that_do_not_fit() {
         "verdicts[3].seconds",
     );
     has(
-        changed(|r| r.verdicts[3].break_even[1].recompute = Crossing::Always),
-        "verdicts[3].break_even[1]",
+        changed(|r| r.verdicts[3].break_even[0].recompute = Crossing::Always),
+        "verdicts[3].break_even[0]",
     );
     has(
-        changed(|r| r.verdicts[3].break_even.truncate(3)),
-        "verdicts[3].break_even",
+        changed(|r| r.verdicts[3].break_even.truncate(2)),
+        "verdicts[3].break_even has 2 entries",
     );
     has(
         changed(|r| r.verdicts[5].totals[4].seconds += 1e-3),
