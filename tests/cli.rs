@@ -350,7 +350,7 @@ fn exec_passes_output_and_exit_code_on() {
         let guest = dir.file("exits.elf", &exits_with(code));
         let (stdout, stderr) = expect(code as i32, &["exec", "--guest", &guest]);
         assert_eq!(stdout, "");
-        assert!(stderr.contains("3 cycles, 1 segments"), "{stderr}");
+        assert!(stderr.contains("3 cycles, 1 segment of"), "{stderr}");
     }
     let guest = dir.file("trap.elf", &traps());
     fails(
@@ -443,6 +443,39 @@ fn shipments_of_other_programs() {
         &["no segment 1", "3 cycles"],
         &[&encode[..], &["--segment", "1"]].concat(),
     );
+    fails(
+        2,
+        &["--base", "only for delta-prev", "reads"],
+        &["regenerate", &file, "--base", &file],
+    );
+}
+
+#[test]
+fn encode_keeps_to_the_cycles_allowed() {
+    let dir = Dir::new();
+    let file = dir.name("segment.ship");
+    let encode = |max| {
+        with(
+            "encode",
+            &["--segment", "1", "-o", &file, "--max-cycles", max],
+        )
+    };
+    fails(2, &["starts after --max-cycles 4096"], &encode("4096"));
+    fails(2, &["segment 1", "--max-cycles 8191"], &encode("8191"));
+    assert!(!dir.path("segment.ship").exists());
+    expect(0, &encode("8192"));
+    expect(0, &encode("18446744073709551615"));
+
+    let guest = dir.file("trap.elf", &traps());
+    let (_, stderr) = expect(0, &["encode", "--guest", &guest, "-o", &file]);
+    for words in ["warning", "0x00010008", "ebreak"] {
+        assert!(stderr.contains(words), "no {words:?} in {stderr}");
+    }
+    fails(
+        2,
+        &["same file as --guest"],
+        &["encode", "--guest", &guest, "-o", &guest],
+    );
 }
 
 #[test]
@@ -498,11 +531,82 @@ fn files_that_cannot_be_used() {
             &[command, "--guest", &noise],
         );
     }
+    let own = dir.file("exits.elf", &exits_with(0));
+    fails(
+        1,
+        &["--input default: ", "for an own ELF give a file"],
+        &["exec", "--guest", &own, "--input", "default"],
+    );
+    fails(
+        1,
+        &["--input smal: ", "give default, small or a file"],
+        &["exec", "--guest", "fib", "--input", "smal"],
+    );
+    // Opened before the run: that would not end.
+    let endless = dir.file("endless.elf", &hangs());
+    let nowhere = dir.name("nowhere/journal");
+    fails(
+        1,
+        &["--journal", "nowhere"],
+        &[
+            "exec",
+            "--guest",
+            &endless,
+            "--journal",
+            &nowhere,
+            "--max-cycles",
+            "18446744073709551615",
+        ],
+    );
+    fails(
+        2,
+        &["--journal", "the same file as --guest"],
+        &["exec", "--guest", &own, "--journal", &own],
+    );
     fails(1, &["no-such"], &["regenerate", "no-such"]);
     fails(1, &["no-such"], &["inspect", "no-such"]);
     fails(1, &["no-such"], &["validate", "no-such"]);
     let nowhere = dir.name("nowhere/result.json");
     fails(1, &["nowhere"], &with("run", &["--out", &nowhere]));
+}
+
+/// Files with holes, longer than memory: refused before they are read.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_that_are_too_long() {
+    let dir = Dir::new();
+    let sparse = |name: &str, len: u64| {
+        fs::File::create(dir.path(name))
+            .unwrap()
+            .set_len(len)
+            .unwrap();
+        dir.name(name)
+    };
+    let elf = sparse("long.elf", (256 << 20) + 1);
+    for file in [&*elf, "/dev/zero"] {
+        fails(
+            2,
+            &["--guest", "268435456 bytes"],
+            &["exec", "--guest", file],
+        );
+    }
+    let input = sparse("input", 1 << 32);
+    fails(
+        2,
+        &["--input", "4294967295 bytes"],
+        &["exec", "--guest", "fib", "--input", &input],
+    );
+    let zeroes = sparse("segment.ship", 1 << 40);
+    for file in [&*zeroes, "/dev/zero"] {
+        fails(1, &["bad shipment", "magic"], &["regenerate", file]);
+        fails(1, &["expected at most", "bytes"], &["validate", file]);
+    }
+    // A good shipment with a long tail is read no further than a byte behind its end.
+    let file = dir.name("tail.ship");
+    expect(0, &with("encode", &["-o", &file]));
+    let tail = fs::OpenOptions::new().append(true).open(&file).unwrap();
+    tail.set_len(1 << 40).unwrap();
+    fails(1, &["trailing"], &["regenerate", &file]);
 }
 
 #[test]
@@ -616,5 +720,45 @@ fn broken_pipe() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
         assert_eq!(output.status.code(), Some(0), "{args:?}: {stderr}");
+    }
+}
+
+/// A guest that writes without end stops once nobody reads what it writes.
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_ends_exec() {
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+    let dir = Dir::new();
+    // loop: li a7, 64; li a0, 1; mv a1, sp; li a2, 1; ecall; j loop
+    let code = [
+        0x0400_0893,
+        0x0010_0513,
+        0x0001_0593,
+        0x0010_0613,
+        0x73,
+        0xfedf_f06f,
+    ];
+    let guest = dir.file("yes.elf", &elf(&code));
+    let max = u64::MAX.to_string();
+    for record in ["none", "all"] {
+        let args = [
+            "exec",
+            "--guest",
+            &guest,
+            "--max-cycles",
+            &max,
+            "--record",
+            record,
+        ];
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin("rewit"))
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_exact(&mut [0; 10]).unwrap();
+        drop(stdout);
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{record}");
     }
 }

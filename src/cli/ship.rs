@@ -70,16 +70,11 @@ pub(crate) fn encode(args: &EncodeArgs) -> Result<()> {
         segment_log_cycles,
         chunk_log_cycles,
     } = args.cut;
-    let end = (u64::from(args.segment) + 1) << segment_log_cycles;
-    if end
-        > args
-            .guest
-            .max_cycles
-            .next_multiple_of(1 << segment_log_cycles)
-    {
+    let max_cycles = args.guest.max_cycles;
+    if u64::from(args.segment) << segment_log_cycles >= max_cycles {
         return Err(Error::Usage(format!(
-            "segment {} starts after --max-cycles {}",
-            args.segment, args.guest.max_cycles
+            "segment {} starts after --max-cycles {max_cycles}; raise --max-cycles",
+            args.segment
         )));
     }
     let mut runner = Runner::new(program, &guest.input, segment_log_cycles, chunk_log_cycles)?;
@@ -96,6 +91,19 @@ pub(crate) fn encode(args: &EncodeArgs) -> Result<()> {
     let recording = runner
         .next_segment()
         .ok_or_else(|| none_such(args.segment, &runner))?;
+    if runner.cycle() > max_cycles {
+        return Err(Error::Usage(format!(
+            "segment {} ends after {} cycles, above --max-cycles {max_cycles}; raise --max-cycles",
+            args.segment,
+            runner.cycle()
+        )));
+    }
+    if let Some(Stop::Trap(trap)) = runner.stop() {
+        say(&format!(
+            "warning: segment {} ends in a trap: {trap}",
+            args.segment
+        ));
+    }
     let captured = before.after(&runner, recording);
     let shipment = captured.shipment(
         program,
@@ -191,6 +199,14 @@ fn base(args: &RegenerateArgs, program: &Program, shipment: &Shipment) -> Result
         ..
     } = &shipment.payload
     else {
+        if let Some(path) = &args.base {
+            return Err(Error::Usage(format!(
+                "--base {} is only for delta-prev, and {} is {}; leave --base out",
+                path.display(),
+                args.file.display(),
+                shipment.encoding()
+            )));
+        }
         return Ok(None);
     };
     let pages = match &args.base {
