@@ -567,7 +567,7 @@ fn files_that_cannot_be_used() {
     fails(1, &["no-such"], &["inspect", "no-such"]);
     fails(1, &["no-such"], &["validate", "no-such"]);
     let nowhere = dir.name("nowhere/result.json");
-    fails(1, &["nowhere"], &with("run", &["--out", &nowhere]));
+    fails(1, &["--out", "nowhere"], &with("run", &["--out", &nowhere]));
 }
 
 /// Files with holes, longer than memory: refused before they are read.

@@ -158,7 +158,7 @@ fn renders_a_strong_rival_and_what_delta_prev_needs() {
         rows.add(Key::regenerate(encoding, "cpu", None), Some(3), seconds);
     }
     let mut result = sample();
-    result.rows = rows.as_slice().to_vec();
+    result.rows = rows.to_vec();
     result.segments.truncate(1);
     result.segments[0].num_cycles = 1000;
     result.verdicts = rewit::report::verdicts(&result.segments, &result.rows);

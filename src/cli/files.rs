@@ -61,9 +61,9 @@ pub(crate) fn read_file(flag: &str, path: &Path, limit: u64) -> Result<Vec<u8>> 
 /// Reads a shipment: its header, then as much as that announces and a byte more, so that decoding
 /// sees whether there is too much.
 ///
-/// - `flag`: what names the file on the command line.
+/// - `flag`: what names the file on the command line; empty if its position does.
 pub(crate) fn read_shipment(flag: &str, path: &Path) -> Result<Vec<u8>> {
-    let what = format!("{flag} {}", path.display());
+    let what = format!("{flag} {}", path.display()).trim_start().to_owned();
     let failed = failed(&*what);
     let mut file = File::open(path).map_err(&failed)?;
     let mut bytes = Vec::new();

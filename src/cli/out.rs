@@ -23,6 +23,8 @@ pub(crate) struct Out {
     partial: Option<PathBuf>,
     /// When progress may be written again.
     next: Instant,
+    /// Whether any was written.
+    written: bool,
 }
 
 impl Out {
@@ -38,6 +40,7 @@ impl Out {
             target: path.to_owned(),
             partial: None,
             next: Instant::now(),
+            written: false,
         };
         if fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir()) {
             return Ok(out);
@@ -68,7 +71,8 @@ impl Out {
         };
         let start = Instant::now();
         if always || start >= self.next {
-            report::write(partial, &result())?;
+            report::write(partial, &result()).map_err(name)?;
+            self.written = true;
             let end = Instant::now();
             self.next = end + PAUSE.max((end - start) * PAUSE_PER_WRITE);
         }
@@ -78,16 +82,24 @@ impl Out {
     /// Writes the complete result and gives it its name.
     pub(crate) fn finish(&self, result: &ResultFile) -> Result<()> {
         let Some(partial) = &self.partial else {
-            return report::write(&self.target, result);
+            return report::write(&self.target, result).map_err(name);
         };
-        report::write(partial, result)?;
+        report::write(partial, result).map_err(name)?;
         let failed = failed(format!("--out {}", self.target.display()));
         fs::rename(partial, &self.target).map_err(failed)
     }
 
     /// Where progress is, if any was written.
     pub(crate) fn left(&self) -> Option<&Path> {
-        self.partial.as_deref().filter(|path| path.exists())
+        self.partial.as_deref().filter(|_| self.written)
+    }
+}
+
+/// Names the flag in an error.
+fn name(error: Error) -> Error {
+    match error {
+        Error::Io { path, source } => failed(format!("--out {}", path.display()))(source),
+        other => other,
     }
 }
 

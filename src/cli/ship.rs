@@ -140,7 +140,7 @@ fn none_such(segment: u32, runner: &Runner<'_>) -> Error {
 /// Regenerates a witness from a file and prints its digest.
 pub(crate) fn regenerate(args: &RegenerateArgs) -> Result<()> {
     use_threads(args.threads)?;
-    let bytes = read_shipment("FILE", &args.file)?;
+    let bytes = read_shipment("", &args.file)?;
     let start = Instant::now();
     let shipment = ship::decode(&bytes)?;
     let decode = start.elapsed();
