@@ -67,8 +67,10 @@ pub(crate) fn read_shipment(flag: &str, path: &Path) -> Result<Vec<u8>> {
     let failed = failed(&*what);
     let mut file = File::open(path).map_err(&failed)?;
     let mut bytes = Vec::new();
-    let head = (&mut file).take(HEADER_BYTES as u64);
-    { head }.read_to_end(&mut bytes).map_err(&failed)?;
+    file.by_ref()
+        .take(HEADER_BYTES as u64)
+        .read_to_end(&mut bytes)
+        .map_err(&failed)?;
     let total = ship::inspect(&bytes)?.total_bytes();
     if total > MAX_SHIPMENT {
         return Err(Error::Usage(format!(
