@@ -242,8 +242,10 @@ fn a_guest_that_fails_in_run() {
         &["ebreak", "0x00010008", "2 cycles"],
         &["run", "--guest", &trap, "--out", &out],
     );
-    // The file was there before the run, and does not claim to be complete.
-    assert!(!read(&fs::read(&out).unwrap()).unwrap().complete);
+    // Progress was there before the run, and does not claim to be complete.
+    assert!(!dir.path("result.json").exists());
+    let partial = fs::read(dir.path("result.json.partial")).unwrap();
+    assert!(!read(&partial).unwrap().complete);
     let endless = dir.file("endless.elf", &hangs());
     fails(
         1,
@@ -251,6 +253,66 @@ fn a_guest_that_fails_in_run() {
         &["run", "--guest", &endless, "--max-cycles", "5000"],
     );
     fails(1, &["--max-cycles"], &with("run", &["--max-cycles", "10"]));
+}
+
+/// What `--out` names is replaced only by a complete result, and only if it was one.
+#[test]
+fn out_destroys_nothing() {
+    let dir = Dir::new();
+    let guest = dir.file("guest.elf", &exits_with(0));
+    let run = |out: &str, guest: &str, input: &str| {
+        let args = ["run", "--guest", guest, "--input", input, "--out", out];
+        let more = ["--segment-log-cycles", "4", "--chunk-log-cycles", "2"];
+        [&args[..], &more]
+            .concat()
+            .iter()
+            .map(|arg| (*arg).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let refused = |words: &[&str], args: Vec<String>| {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        fails(2, &[words, &["--out"]].concat(), &args);
+    };
+    let input = dir.file("input", b"");
+    refused(&["the same file as --guest"], run(&guest, &guest, &input));
+    refused(&["the same file as --input"], run(&input, &guest, &input));
+    #[cfg(unix)]
+    {
+        let link = dir.name("link.elf");
+        fs::hard_link(&guest, &link).unwrap();
+        refused(&["the same file as --guest"], run(&link, &guest, &input));
+    }
+    let notes = dir.file("notes.txt", b"precious");
+    refused(&["choose another file"], run(&notes, &guest, &input));
+    refused(
+        &["choose another file"],
+        run(dir.0.path().to_str().unwrap(), &guest, &input),
+    );
+    let beside = dir.file("beside.json.partial", b"precious");
+    refused(
+        &["choose another file"],
+        run(&dir.name("beside.json"), &guest, &input),
+    );
+    for kept in [&notes, &beside] {
+        assert_eq!(fs::read(kept).unwrap(), b"precious");
+    }
+    assert_eq!(fs::read(&guest).unwrap(), exits_with(0));
+
+    // A complete result outlives a run that fails.
+    let out = dir.file("out.json", b"");
+    let ok = run(&out, &guest, &input);
+    expect(0, &ok.iter().map(String::as_str).collect::<Vec<_>>());
+    let first = fs::read(&out).unwrap();
+    let trap = dir.file("trap.elf", &traps());
+    let bad = run(&out, &trap, &input);
+    fails(
+        1,
+        &["ebreak", "out.json.partial"],
+        &bad.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    assert_eq!(fs::read(&out).unwrap(), first);
+    expect(0, &ok.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(!dir.path("out.json.partial").exists());
 }
 
 #[test]
@@ -288,7 +350,7 @@ fn exec_passes_output_and_exit_code_on() {
         let guest = dir.file("exits.elf", &exits_with(code));
         let (stdout, stderr) = expect(code as i32, &["exec", "--guest", &guest]);
         assert_eq!(stdout, "");
-        assert!(stderr.contains("3 cycles, 1 segments"), "{stderr}");
+        assert!(stderr.contains("3 cycles, 1 segment of"), "{stderr}");
     }
     let guest = dir.file("trap.elf", &traps());
     fails(
@@ -381,6 +443,39 @@ fn shipments_of_other_programs() {
         &["no segment 1", "3 cycles"],
         &[&encode[..], &["--segment", "1"]].concat(),
     );
+    fails(
+        2,
+        &["--base", "only for delta-prev", "reads"],
+        &["regenerate", &file, "--base", &file],
+    );
+}
+
+#[test]
+fn encode_keeps_to_the_cycles_allowed() {
+    let dir = Dir::new();
+    let file = dir.name("segment.ship");
+    let encode = |max| {
+        with(
+            "encode",
+            &["--segment", "1", "-o", &file, "--max-cycles", max],
+        )
+    };
+    fails(2, &["starts after --max-cycles 4096"], &encode("4096"));
+    fails(2, &["segment 1", "--max-cycles 8191"], &encode("8191"));
+    assert!(!dir.path("segment.ship").exists());
+    expect(0, &encode("8192"));
+    expect(0, &encode("18446744073709551615"));
+
+    let guest = dir.file("trap.elf", &traps());
+    let (_, stderr) = expect(0, &["encode", "--guest", &guest, "-o", &file]);
+    for words in ["warning", "0x00010008", "ebreak"] {
+        assert!(stderr.contains(words), "no {words:?} in {stderr}");
+    }
+    fails(
+        2,
+        &["same file as --guest"],
+        &["encode", "--guest", &guest, "-o", &guest],
+    );
 }
 
 #[test]
@@ -436,11 +531,82 @@ fn files_that_cannot_be_used() {
             &[command, "--guest", &noise],
         );
     }
+    let own = dir.file("exits.elf", &exits_with(0));
+    fails(
+        1,
+        &["--input default: ", "for an own ELF give a file"],
+        &["exec", "--guest", &own, "--input", "default"],
+    );
+    fails(
+        1,
+        &["--input smal: ", "give default, small or a file"],
+        &["exec", "--guest", "fib", "--input", "smal"],
+    );
+    // Opened before the run: that would not end.
+    let endless = dir.file("endless.elf", &hangs());
+    let nowhere = dir.name("nowhere/journal");
+    fails(
+        1,
+        &["--journal", "nowhere"],
+        &[
+            "exec",
+            "--guest",
+            &endless,
+            "--journal",
+            &nowhere,
+            "--max-cycles",
+            "18446744073709551615",
+        ],
+    );
+    fails(
+        2,
+        &["--journal", "the same file as --guest"],
+        &["exec", "--guest", &own, "--journal", &own],
+    );
     fails(1, &["no-such"], &["regenerate", "no-such"]);
     fails(1, &["no-such"], &["inspect", "no-such"]);
     fails(1, &["no-such"], &["validate", "no-such"]);
     let nowhere = dir.name("nowhere/result.json");
-    fails(1, &["nowhere"], &with("run", &["--out", &nowhere]));
+    fails(1, &["--out", "nowhere"], &with("run", &["--out", &nowhere]));
+}
+
+/// Files with holes, longer than memory: refused before they are read.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_that_are_too_long() {
+    let dir = Dir::new();
+    let sparse = |name: &str, len: u64| {
+        fs::File::create(dir.path(name))
+            .unwrap()
+            .set_len(len)
+            .unwrap();
+        dir.name(name)
+    };
+    let elf = sparse("long.elf", (256 << 20) + 1);
+    for file in [&*elf, "/dev/zero"] {
+        fails(
+            2,
+            &["--guest", "268435456 bytes"],
+            &["exec", "--guest", file],
+        );
+    }
+    let input = sparse("input", 1 << 32);
+    fails(
+        2,
+        &["--input", "4294967295 bytes"],
+        &["exec", "--guest", "fib", "--input", &input],
+    );
+    let zeroes = sparse("segment.ship", 1 << 40);
+    for file in [&*zeroes, "/dev/zero"] {
+        fails(1, &["bad shipment", "magic"], &["regenerate", file]);
+        fails(1, &["expected at most", "bytes"], &["validate", file]);
+    }
+    // A good shipment with a long tail is read no further than a byte behind its end.
+    let file = dir.name("tail.ship");
+    expect(0, &with("encode", &["-o", &file]));
+    let tail = fs::OpenOptions::new().append(true).open(&file).unwrap();
+    tail.set_len(1 << 40).unwrap();
+    fails(1, &["trailing"], &["regenerate", &file]);
 }
 
 #[test]
@@ -554,5 +720,45 @@ fn broken_pipe() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
         assert_eq!(output.status.code(), Some(0), "{args:?}: {stderr}");
+    }
+}
+
+/// A guest that writes without end stops once nobody reads what it writes.
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_ends_exec() {
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+    let dir = Dir::new();
+    // loop: li a7, 64; li a0, 1; mv a1, sp; li a2, 1; ecall; j loop
+    let code = [
+        0x0400_0893,
+        0x0010_0513,
+        0x0001_0593,
+        0x0010_0613,
+        0x73,
+        0xfedf_f06f,
+    ];
+    let guest = dir.file("yes.elf", &elf(&code));
+    let max = u64::MAX.to_string();
+    for record in ["none", "all"] {
+        let args = [
+            "exec",
+            "--guest",
+            &guest,
+            "--max-cycles",
+            &max,
+            "--record",
+            record,
+        ];
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin("rewit"))
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_exact(&mut [0; 10]).unwrap();
+        drop(stdout);
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{record}");
     }
 }

@@ -7,6 +7,7 @@ use rewit::measure::{
     Guest, Hardware, Key, Kind, MeasuredSegment, Measurement, Parameters, Rows, Selection, Simd,
     Stage,
 };
+use rewit::model::Crossing;
 use rewit::report::{ResultFile, SCHEMA_VERSION, read, render, schema, to_json, write};
 use rewit::ship::{Compression, Encoding};
 
@@ -120,13 +121,60 @@ fn renders() {
     let text = render(&sample());
     // 2 MB and 0.05 s + 0.003 s against 732 MB: 8 · (731.906 − 2) MB / 53.125 ms.
     assert!(
-        text.contains("below 110 Gb/s recompute from `reads` (raw)"),
+        text.contains(
+            "Below 110 Gb/s recomputing from `reads` (raw) beats receiving the raw witness in \
+             place; above, receiving is faster."
+        ),
         "{text}"
     );
+    // 8 · 731.906 MB / 1 Gb/s.
+    let row = text
+        .lines()
+        .find(|line| line.contains("| witness, in place "));
+    assert!(row.is_some_and(|row| row.contains(" 5.86 s ")), "{text}");
+    assert!(
+        text.contains("400 Gb/s witness, in place (14.6 ms)"),
+        "{text}"
+    );
+    assert!(!text.contains("strongest rival"), "{text}");
+    assert!(!text.contains("padded"), "{text}");
     assert!(
         text.contains("note: a note") && text.contains("698 bytes a cycle"),
         "{text}"
     );
+}
+
+/// A compressed witness that beats recomputing where the raw one in place does not.
+#[test]
+fn renders_a_strong_rival_and_what_delta_prev_needs() {
+    let mut rows = Rows::default();
+    for (encoding, compression, bytes, seconds) in [
+        (Encoding::Witness, Compression::Zstd, 1e8, 0.01),
+        (Encoding::DeltaPrevious, Compression::Raw, 2e8, 0.02),
+    ] {
+        let key = |stage| Key::of_bytes(stage, encoding, compression);
+        rows.add(key(Stage::Size), Some(3), bytes);
+        rows.add(key(Stage::Decode), Some(3), seconds);
+        rows.add(Key::regenerate(encoding, "cpu", None), Some(3), seconds);
+    }
+    let mut result = sample();
+    result.rows = rows.to_vec();
+    result.segments.truncate(1);
+    result.segments[0].num_cycles = 1000;
+    result.verdicts = rewit::report::verdicts(&result.segments, &result.rows);
+    let text = render(&result);
+    let has = |words: &str| assert!(text.contains(words), "no {words:?} in {text}");
+    // 8 · (731.906 − 200) MB / 40 ms.
+    has("Below 106 Gb/s recomputing from `delta-prev` (raw; the receiver must hold the memory");
+    has("as zstd on every link");
+    has("not the strongest rival: below 106 Gb/s (zstd)");
+    has("1 Gb/s witness zstd");
+    has("segment 3 is not full (1,000 of 2^20 cycles)");
+    has("* delta-prev: the receiver must hold");
+    let named = text.lines().filter(|line| line.contains("`delta-prev`"));
+    for line in named {
+        assert!(line.contains("the receiver must hold"), "{line}");
+    }
 }
 
 #[test]
@@ -206,6 +254,85 @@ fn numbers_out_of_range() {
     assert!(error.contains("parameters.log_cycles"), "{error}");
     let error = message(r#""exit_code": 0"#, r#""exit_code": 256"#);
     assert!(error.contains("guest.exit_code"), "{error}");
+}
+
+/// The message for the sample changed in some way.
+fn changed(change: impl FnOnce(&mut ResultFile)) -> String {
+    let mut result = sample();
+    change(&mut result);
+    read(to_json(&result).as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn segments_that_lie_elsewhere() {
+    let has = |error: String, words: &str| assert!(error.contains(words), "{error}");
+    has(
+        changed(|r| r.segments[0].start_cycle += 1),
+        "segments[0].start_cycle",
+    );
+    has(
+        changed(|r| r.segments[1].num_cycles = 0),
+        "segments[1].num_cycles",
+    );
+    has(
+        changed(|r| r.segments[1].num_cycles += 1),
+        "segments[1].num_cycles",
+    );
+    has(
+        changed(|r| r.segments[1] = r.segments[0].clone()),
+        "segments[1].index",
+    );
+}
+
+#[test]
+fn rows_and_verdicts_that_do_not_fit() {
+    let has = |error: String, words: &str| assert!(error.contains(words), "{error}");
+    has(
+        changed(|r| r.rows.push(r.rows[2].clone())),
+        "has the key of an earlier row",
+    );
+    has(
+        changed(|r| r.verdicts[2].bytes *= 1.000_001),
+        "verdicts[2].bytes ",
+    );
+    has(
+        changed(|r| r.verdicts[2].bytes_per_cycle += 1.0),
+        "verdicts[2].bytes_per_cycle",
+    );
+    has(
+        changed(|r| r.verdicts[3].seconds /= 2.0),
+        "verdicts[3].seconds",
+    );
+    has(
+        changed(|r| r.verdicts[3].break_even[0].recompute = Crossing::Always),
+        "verdicts[3].break_even[0]",
+    );
+    has(
+        changed(|r| r.verdicts[3].break_even.truncate(2)),
+        "verdicts[3].break_even has 2 entries",
+    );
+    has(
+        changed(|r| r.verdicts[5].totals[4].seconds += 1e-3),
+        "verdicts[5].totals[4].seconds",
+    );
+    has(
+        changed(|r| r.verdicts[5].totals[4].gigabits_per_second = 7.0),
+        "verdicts[5].totals[4].gigabits_per_second",
+    );
+    has(
+        changed(|r| r.verdicts[0].compression = "lz4".into()),
+        "verdicts[0] is of witness lz4",
+    );
+    has(
+        changed(|r| r.verdicts.push(r.verdicts[0].clone())),
+        "verdicts[6] is of witness raw",
+    );
+    has(changed(|r| r.verdicts.truncate(5)), "verdicts has none of");
+    has(changed(|r| r.rows.clear()), "verdicts[0]");
+    // Rounding is no difference.
+    let mut result = sample();
+    result.verdicts[2].bytes *= 1.0 + 1e-12;
+    assert!(read(to_json(&result).as_bytes()).is_ok());
 }
 
 #[test]

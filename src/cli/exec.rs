@@ -1,7 +1,8 @@
 //! `rewit exec`: a guest as if it were a program of this machine.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,7 +12,8 @@ use rewit::report::format_count;
 use rewit::vm::{Recorder, Stop, Vm};
 use rewit::{Error, Result};
 
-use super::{CutArgs, GuestArgs, guests, ignore_broken_pipe, print, say, write_file};
+use super::files::{failed, refuse_same};
+use super::{CutArgs, GuestArgs, guests, ignore_broken_pipe, print, say};
 
 #[derive(Args, Debug)]
 pub(crate) struct ExecArgs {
@@ -57,6 +59,15 @@ struct Run<'p> {
 pub(crate) fn exec(args: &ExecArgs) -> Result<ExitCode> {
     args.cut.check()?;
     let guest = guests::load(&args.guest)?;
+    // Before the run, so that a run is not lost to a wrong name.
+    let journal = match &args.journal {
+        Some(path) if path.as_os_str() != "-" => {
+            refuse_same("--journal", path, &guests::files_of(&args.guest))?;
+            let failed = failed(format!("--journal {}", path.display()));
+            Some((File::create(path).map_err(&failed)?, failed))
+        }
+        _ => None,
+    };
     let mut run = Run {
         vm: Vm::new(&guest.program, &guest.input)?,
         max_cycles: args.guest.max_cycles,
@@ -73,6 +84,10 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<ExitCode> {
         Record::Pages => run.recording(Recorder::<false, true>::new(log_chunk)),
         Record::All => run.recording(Recorder::<true, true>::new(log_chunk)),
     }?;
+    let Some(stop) = stop else {
+        // Nobody reads what the guest writes: as good as done.
+        return Ok(ExitCode::SUCCESS);
+    };
     let code = match stop {
         Stop::Exit(code) => code,
         Stop::Trap(trap) => return Err(Error::Trap(trap)),
@@ -83,8 +98,10 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<ExitCode> {
             });
         }
     };
-    if let Some(path) = &args.journal {
-        write_file(path, run.vm.journal())?;
+    match journal {
+        Some((mut file, failed)) => file.write_all(run.vm.journal()).map_err(failed)?,
+        None if args.journal.is_some() => print(run.vm.journal())?,
+        None => {}
     }
     if !args.quiet {
         run.summary(args.record, code);
@@ -93,9 +110,9 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<ExitCode> {
 }
 
 impl Run<'_> {
-    fn plain(&mut self) -> Result<Stop> {
+    fn plain(&mut self) -> Result<Option<Stop>> {
         // Steps long enough that they cost nothing, short enough that output comes soon.
-        const STEP: u64 = 1 << 24;
+        const STEP: u64 = 1 << 22;
         let stop = self.steps(STEP, |vm, cycles, _| vm.run(cycles))?;
         self.num_segments = self.vm.cycle().div_ceil(1 << self.log_cycles);
         Ok(stop)
@@ -104,7 +121,7 @@ impl Run<'_> {
     fn recording<const READS: bool, const PAGES: bool>(
         &mut self,
         mut recorder: Recorder<READS, PAGES>,
-    ) -> Result<Stop> {
+    ) -> Result<Option<Stop>> {
         self.steps(1 << self.log_cycles, |vm, cycles, touched| {
             let stop = recorder.run(vm, cycles);
             let (reads, pages, _) = recorder.take();
@@ -114,15 +131,16 @@ impl Run<'_> {
         })
     }
 
+    /// Executes until the guest or its time ends; `None` if standard output is closed before.
     fn steps(
         &mut self,
         step: u64,
         mut run: impl FnMut(&mut Vm<'_>, u64, &mut Vec<u32>) -> Stop,
-    ) -> Result<Stop> {
+    ) -> Result<Option<Stop>> {
         loop {
             let left = self.max_cycles.saturating_sub(self.vm.cycle());
             if left == 0 {
-                return Ok(Stop::Limit);
+                return Ok(Some(Stop::Limit));
             }
             let mut touched = Vec::new();
             let before = self.vm.cycle();
@@ -131,19 +149,25 @@ impl Run<'_> {
             self.time += start.elapsed();
             self.num_segments += u64::from(self.vm.cycle() > before);
             self.pages.extend(touched);
-            self.pass_on()?;
+            if !self.pass_on()? {
+                return Ok(None);
+            }
             if stop != Stop::Limit {
-                return Ok(stop);
+                return Ok(Some(stop));
             }
         }
     }
 
-    /// Writes what is new of the guest's output.
-    fn pass_on(&mut self) -> Result<()> {
+    /// Writes what is new of the guest's output; false if standard output is closed.
+    fn pass_on(&mut self) -> Result<bool> {
         let [out, err] = &mut self.written;
         let new = &self.vm.stdout()[*out..];
         if !new.is_empty() {
-            print(new)?;
+            let mut stdout = io::stdout().lock();
+            match stdout.write_all(new).and_then(|()| stdout.flush()) {
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(false),
+                written => written.map_err(failed("standard output"))?,
+            }
             *out += new.len();
         }
         let new = &self.vm.stderr()[*err..];
@@ -151,7 +175,7 @@ impl Run<'_> {
             ignore_broken_pipe(std::io::stderr().write_all(new), "standard error")?;
             *err += new.len();
         }
-        Ok(())
+        Ok(true)
     }
 
     fn summary(&self, record: Record, code: u32) {
@@ -162,10 +186,11 @@ impl Run<'_> {
         };
         let journal = self.vm.journal().len();
         say(&format!(
-            "{} cycles, {} segments of 2^{} cycles, {pages}{:.1} MHz, {journal} bytes of \
+            "{} cycles, {} segment{} of 2^{} cycles, {pages}{:.1} MHz, {journal} bytes of \
              journal, exit code {code}",
             format_count(cycles),
             self.num_segments,
+            if self.num_segments == 1 { "" } else { "s" },
             self.log_cycles,
             cycles as f64 / self.time.as_secs_f64().max(1e-9) / 1e6,
         ));

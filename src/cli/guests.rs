@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::io::Read;
 use std::path::Path;
 
 use rewit::report::format_count;
@@ -10,7 +9,8 @@ use rewit::vm::Program;
 use rewit::{Error, Result};
 use serde::Deserialize;
 
-use super::{GuestArgs, print, read_file};
+use super::files::{self, MAX_ELF, MAX_INPUT, failed, read_file};
+use super::{GuestArgs, print};
 
 /// A guest and its input, ready to run.
 pub(crate) struct Guest {
@@ -66,20 +66,20 @@ pub(crate) fn load(args: &GuestArgs) -> Result<Guest> {
         (None, None) => Vec::new(),
         (None, Some(guest)) => guest.inputs[0].1.to_vec(),
         (Some("-"), _) => {
-            let mut input = Vec::new();
-            std::io::stdin()
-                .read_to_end(&mut input)
-                .map_err(|source| Error::Io {
-                    path: "standard input".into(),
-                    source,
-                })?;
+            let what = "--input - (standard input)";
+            let input = files::read_up_to(std::io::stdin().lock(), MAX_INPUT);
             input
+                .map_err(failed(what))?
+                .ok_or_else(|| files::too_long(what, MAX_INPUT))?
         }
         (Some(name), Some(guest)) => match guest.inputs.iter().find(|(n, _)| *n == name) {
             Some((_, input)) => input.to_vec(),
-            None => read_file(Path::new(name))?,
+            None => {
+                let names: Vec<&str> = guest.inputs.iter().map(|(name, _)| *name).collect();
+                read_input(name, &format!("give {} or a file", names.join(", ")))?
+            }
         },
-        (Some(path), None) => read_file(Path::new(path))?,
+        (Some(name), None) => read_input(name, "for an own ELF give a file")?,
     };
     let name = match built_in {
         Some(guest) => guest.name.to_owned(),
@@ -96,6 +96,35 @@ pub(crate) fn load(args: &GuestArgs) -> Result<Guest> {
     })
 }
 
+/// Reads an input from a file.
+///
+/// - `hint`: what to do if there is none of that name.
+fn read_input(name: &str, hint: &str) -> Result<Vec<u8>> {
+    read_file("--input", Path::new(name), MAX_INPUT).map_err(|error| match error {
+        Error::Io { path, source } if source.kind() == std::io::ErrorKind::NotFound => Error::Io {
+            path,
+            source: std::io::Error::new(source.kind(), format!("{source}; {hint}")),
+        },
+        other => other,
+    })
+}
+
+/// The files among the arguments, with the flags that name them.
+pub(crate) fn files_of(args: &GuestArgs) -> Vec<(&str, &Path)> {
+    let built_in = find(&args.guest);
+    let mut files = Vec::new();
+    if built_in.is_none() {
+        files.push(("--guest", Path::new(&args.guest)));
+    }
+    if let Some(name) = args.input.as_deref()
+        && name != "-"
+        && !built_in.is_some_and(|guest| guest.inputs.iter().any(|(n, _)| *n == name))
+    {
+        files.push(("--input", Path::new(name)));
+    }
+    files
+}
+
 /// Loads a program by the name of a built-in guest or by its path.
 pub(crate) fn load_program(name: &str) -> Result<Program> {
     if let Some(guest) = find(name) {
@@ -109,7 +138,7 @@ pub(crate) fn load_program(name: &str) -> Result<Program> {
             known.join(", ")
         )));
     }
-    Ok(Program::from_elf(read_file(path)?)?)
+    Ok(Program::from_elf(read_file("--guest", path, MAX_ELF)?)?)
 }
 
 /// The built-in program with this digest.

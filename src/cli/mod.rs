@@ -2,8 +2,10 @@
 
 mod devices;
 mod exec;
+mod files;
 mod guests;
 mod inspect;
+mod out;
 mod run;
 mod ship;
 mod validate;
@@ -170,25 +172,6 @@ fn ignore_broken_pipe(written: io::Result<()>, name: &str) -> Result<()> {
         }),
         _ => Ok(()),
     }
-}
-
-/// Reads a file whole.
-fn read_file(path: &std::path::Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::Io {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// Writes a file whole; `-` is standard output.
-fn write_file(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
-    if path.as_os_str() == "-" {
-        return print(bytes);
-    }
-    std::fs::write(path, bytes).map_err(|source| Error::Io {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 /// Sets the number of threads for everything that is parallel; returns it.

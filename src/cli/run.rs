@@ -10,6 +10,7 @@ use rewit::report::{self, ResultFile};
 use rewit::ship::{Compression, Encoding};
 use rewit::{Error, Result};
 
+use super::out::Out;
 use super::{
     CutArgs, GuestArgs, guests, parse_compression, parse_encoding, print, say, use_threads,
 };
@@ -40,7 +41,7 @@ pub(crate) struct RunArgs {
     /// Threads that encode, decode and regenerate [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
-    /// Write the result file here; it is there from the start and rewritten as the run goes on.
+    /// Write the result file here when the run is complete; until then progress is in FILE.partial.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print the result file instead of the table.
@@ -74,6 +75,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
     let started = Instant::now();
     args.cut.check()?;
     let guest = guests::load(&args.guest)?;
+    let files = guests::files_of(&args.guest);
+    let mut out = match &args.out {
+        Some(path) => Some(Out::new(path, &files)?),
+        None => None,
+    };
     let encodings = chosen(&args.encodings, &Encoding::ALL);
     let compressions = chosen(&args.compressions, &Compression::ALL);
     let parameters = Parameters {
@@ -109,17 +115,22 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         bar.set_length(progress.total);
         bar.set_position(progress.step);
         bar.set_message(progress.done.to_owned());
-        match &args.out {
-            Some(path) => report::write(path, &file(progress.so_far, false)),
+        match &mut out {
+            Some(out) => out.progress(progress.milestone, || file(progress.so_far, false)),
             None => Ok(()),
         }
     });
     bar.finish_and_clear();
+    if measured.is_err()
+        && let Some(left) = out.as_ref().and_then(Out::left)
+    {
+        say(&format!("what was measured is in {}", left.display()));
+    }
     let measurement = measured.map_err(hint)?;
 
     let result = file(&measurement, true);
-    if let Some(path) = &args.out {
-        report::write(path, &result)?;
+    if let Some(out) = &out {
+        out.finish(&result)?;
     }
     if measurement.guest.exit_code != Some(0) {
         let code = measurement.guest.exit_code.unwrap_or(0);

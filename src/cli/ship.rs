@@ -13,9 +13,9 @@ use rewit::vm::{Program, Stop};
 use rewit::witness::Witness;
 use rewit::{Error, Result};
 
+use super::files::{read_shipment, refuse_same, write_file};
 use super::{
-    CutArgs, GuestArgs, guests, parse_compression, parse_encoding, print, read_file, say,
-    use_threads, write_file,
+    CutArgs, GuestArgs, guests, parse_compression, parse_encoding, print, say, use_threads,
 };
 
 #[derive(Args, Debug)]
@@ -63,22 +63,18 @@ pub(crate) struct RegenerateArgs {
 pub(crate) fn encode(args: &EncodeArgs) -> Result<()> {
     args.cut.check()?;
     let guest = guests::load(&args.guest)?;
+    refuse_same("--out", &args.out, &guests::files_of(&args.guest))?;
     use_threads(args.threads)?;
     let program = &guest.program;
     let CutArgs {
         segment_log_cycles,
         chunk_log_cycles,
     } = args.cut;
-    let end = (u64::from(args.segment) + 1) << segment_log_cycles;
-    if end
-        > args
-            .guest
-            .max_cycles
-            .next_multiple_of(1 << segment_log_cycles)
-    {
+    let max_cycles = args.guest.max_cycles;
+    if u64::from(args.segment) << segment_log_cycles >= max_cycles {
         return Err(Error::Usage(format!(
-            "segment {} starts after --max-cycles {}",
-            args.segment, args.guest.max_cycles
+            "segment {} starts after --max-cycles {max_cycles}; raise --max-cycles",
+            args.segment
         )));
     }
     let mut runner = Runner::new(program, &guest.input, segment_log_cycles, chunk_log_cycles)?;
@@ -95,6 +91,19 @@ pub(crate) fn encode(args: &EncodeArgs) -> Result<()> {
     let recording = runner
         .next_segment()
         .ok_or_else(|| none_such(args.segment, &runner))?;
+    if runner.cycle() > max_cycles {
+        return Err(Error::Usage(format!(
+            "segment {} ends after {} cycles, above --max-cycles {max_cycles}; raise --max-cycles",
+            args.segment,
+            runner.cycle()
+        )));
+    }
+    if let Some(Stop::Trap(trap)) = runner.stop() {
+        say(&format!(
+            "warning: segment {} ends in a trap: {trap}",
+            args.segment
+        ));
+    }
     let captured = before.after(&runner, recording);
     let shipment = captured.shipment(
         program,
@@ -104,7 +113,7 @@ pub(crate) fn encode(args: &EncodeArgs) -> Result<()> {
         Witness::default(),
     )?;
     let bytes = ship::encode(&shipment, args.compression)?;
-    write_file(&args.out, &bytes)?;
+    write_file("--out", &args.out, &bytes)?;
     say(&format!(
         "segment {} of {}, {} cycles, {} {}: {}",
         args.segment,
@@ -131,7 +140,7 @@ fn none_such(segment: u32, runner: &Runner<'_>) -> Error {
 /// Regenerates a witness from a file and prints its digest.
 pub(crate) fn regenerate(args: &RegenerateArgs) -> Result<()> {
     use_threads(args.threads)?;
-    let bytes = read_file(&args.file)?;
+    let bytes = read_shipment("", &args.file)?;
     let start = Instant::now();
     let shipment = ship::decode(&bytes)?;
     let decode = start.elapsed();
@@ -190,12 +199,20 @@ fn base(args: &RegenerateArgs, program: &Program, shipment: &Shipment) -> Result
         ..
     } = &shipment.payload
     else {
+        if let Some(path) = &args.base {
+            return Err(Error::Usage(format!(
+                "--base {} is only for delta-prev, and {} is {}; leave --base out",
+                path.display(),
+                args.file.display(),
+                shipment.encoding()
+            )));
+        }
         return Ok(None);
     };
     let pages = match &args.base {
         // At the start of a run it is the program's initial memory.
         None => program.initial_pages(),
-        Some(path) => match ship::decode(&read_file(path)?)?.payload {
+        Some(path) => match ship::decode(&read_shipment("--base", path)?)?.payload {
             Payload::Image(pages) => pages,
             _ => {
                 return Err(Error::Usage(format!(

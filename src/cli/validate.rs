@@ -6,7 +6,8 @@ use clap::Args;
 use rewit::report::{MAX_BYTES, read};
 use rewit::{Error, Result};
 
-use super::{print, read_file};
+use super::files::{failed, read_file_up_to};
+use super::print;
 
 #[derive(Args, Debug)]
 pub(crate) struct ValidateArgs {
@@ -20,18 +21,14 @@ pub(crate) fn validate(args: &ValidateArgs) -> Result<()> {
     for path in &args.files {
         let name = path.display();
         let of_file = |what: String| Error::ResultFile(format!("{name}: {what}"));
-        let size = std::fs::metadata(path)
-            .map_err(|source| Error::Io {
-                path: path.clone(),
-                source,
-            })?
-            .len();
-        if size > MAX_BYTES as u64 {
-            return Err(of_file(format!(
-                "{size} bytes, expected at most {MAX_BYTES}"
-            )));
-        }
-        let result = read(&read_file(path)?).map_err(|error| match error {
+        let bytes = read_file_up_to(path, MAX_BYTES as u64)
+            .map_err(failed(name.to_string()))?
+            .ok_or_else(|| {
+                of_file(format!(
+                    "more than {MAX_BYTES} bytes, expected at most that"
+                ))
+            })?;
+        let result = read(&bytes).map_err(|error| match error {
             Error::ResultFile(what) => of_file(what),
             other => other,
         })?;

@@ -3,6 +3,7 @@
 //! `docs/method.md` says what lies inside each boundary.
 
 mod capture;
+mod encodings;
 mod hardware;
 mod run;
 mod stage;

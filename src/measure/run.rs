@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::encodings::shuffled;
 use super::{Capture, Captured, Key, Rows, Stage};
-use crate::backend::{Backend, Cpu, Regenerated};
 use crate::segment::Runner;
-use crate::ship::{Compression, Encoding, ShipError, decode, encode};
+use crate::ship::{Compression, Encoding};
 use crate::vm::{NoRecord, Program, Recorder, Stop, Vm};
 use crate::witness::Witness;
 use crate::{Error, Result};
@@ -129,6 +129,8 @@ pub struct Progress<'a> {
     pub step: u64,
     /// Steps of the job.
     pub total: u64,
+    /// Whether a part of the job ended that is done once, however many segments are measured.
+    pub milestone: bool,
     /// What was measured so far.
     pub so_far: &'a Measurement,
 }
@@ -200,25 +202,25 @@ fn changed(job: &Job<'_>) -> Error {
 }
 
 /// Times `work` by the wall clock.
-fn time<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+pub(super) fn time<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let value = work();
     (value, start.elapsed())
 }
 
 /// Says whether to take another sample after `taken` that took `spent` together.
-fn another(taken: u32, spent: Duration, most: u32) -> bool {
+pub(super) fn another(taken: u32, spent: Duration, most: u32) -> bool {
     taken == 0 || (taken < most && spent < LONG_ENOUGH)
 }
 
-struct State<'j, 'f> {
-    job: Job<'j>,
+pub(super) struct State<'j, 'f> {
+    pub(super) job: Job<'j>,
     progress: &'f mut dyn FnMut(&Progress<'_>) -> Result<()>,
-    measurement: Measurement,
+    pub(super) measurement: Measurement,
     step: u64,
     total: u64,
     /// A witness whose memory the next one may take.
-    spare: Witness,
+    pub(super) spare: Witness,
 }
 
 impl<'j, 'f> State<'j, 'f> {
@@ -251,22 +253,23 @@ impl<'j, 'f> State<'j, 'f> {
             total: 3,
             spare: Witness::default(),
         };
-        state.report("start", 0)?;
+        state.report("start", 0, true)?;
         Ok(state)
     }
 
-    fn report(&mut self, done: &str, steps: u64) -> Result<()> {
+    fn report(&mut self, done: &str, steps: u64, milestone: bool) -> Result<()> {
         self.step += steps;
         let (step, total, so_far) = (self.step, self.total, &self.measurement);
         (self.progress)(&Progress {
             done,
             step,
             total,
+            milestone,
             so_far,
         })
     }
 
-    fn add(&mut self, key: Key, segment: Option<u32>, duration: Duration) {
+    pub(super) fn add(&mut self, key: Key, segment: Option<u32>, duration: Duration) {
         self.measurement
             .rows
             .add(key, segment, duration.as_secs_f64());
@@ -329,7 +332,7 @@ impl<'j, 'f> State<'j, 'f> {
                 self.add(Key::of_run(stage), None, took);
                 (taken, spent) = (taken + 1, spent + took);
             }
-            self.report(stage.name(), 1)?;
+            self.report(stage.name(), 1, true)?;
         }
         Ok(())
     }
@@ -351,144 +354,9 @@ impl<'j, 'f> State<'j, 'f> {
         self.spare = reference;
         for encoding in shuffled(self.job.encodings, segment.index) {
             self.encoding(captured, encoding, digest)?;
-            self.report(&format!("segment {}: {encoding}", segment.index), 1)?;
+            self.report(&format!("segment {}: {encoding}", segment.index), 1, false)?;
         }
         Ok(())
-    }
-
-    /// Measures one encoding of one segment in every compression, and regenerates from it.
-    fn encoding(
-        &mut self,
-        captured: &Captured,
-        encoding: Encoding,
-        reference: blake3::Hash,
-    ) -> Result<()> {
-        let Job {
-            program,
-            input,
-            compressions,
-            ..
-        } = self.job;
-        let spare = std::mem::take(&mut self.spare);
-        let (shipment, spare) = if encoding == Encoding::Witness {
-            (
-                captured.shipment(program, input, encoding, false, spare)?,
-                Witness::default(),
-            )
-        } else {
-            (
-                captured.shipment(program, input, encoding, false, Witness::default())?,
-                spare,
-            )
-        };
-        self.spare = spare;
-        let index = shipment.segment.index;
-        let in_segment = |error: Error| name(error, index, encoding);
-        let mut regenerated = false;
-        for &compression in compressions {
-            // Hundreds of megabytes take seconds to compress: once is enough.
-            let once = encoding == Encoding::Witness && compression != Compression::Raw;
-            if once && self.measurement.segments.len() > 1 && regenerated {
-                continue;
-            }
-            let key = |stage| Key::of_bytes(stage, encoding, compression);
-            let most = self.job.parameters.samples;
-            let mut bytes = Vec::new();
-            if !once {
-                // Warm-up: the first use of memory waits for the machine to provide it.
-                drop(encode(&shipment, compression));
-            }
-            let (mut taken, mut spent) = (0, Duration::ZERO);
-            while another(taken, spent, most) {
-                drop(std::mem::take(&mut bytes));
-                let (encoded, took) = time(|| encode(&shipment, compression));
-                match encoded {
-                    Ok(encoded) => bytes = encoded,
-                    Err(error @ ShipError::ExpandsTooFar { .. }) => {
-                        let note = format!(
-                            "segment {index}: {encoding} not sent as {compression}: {error}"
-                        );
-                        self.measurement.notes.push(note);
-                        break;
-                    }
-                    Err(error) => return Err(in_segment(error.into())),
-                }
-                self.add(key(Stage::Encode), Some(index), took);
-                (taken, spent) = (taken + 1, spent + took);
-            }
-            if bytes.is_empty() {
-                continue;
-            }
-            self.measurement
-                .rows
-                .add(key(Stage::Size), Some(index), bytes.len() as f64);
-
-            if !once {
-                drop(decode(&bytes));
-            }
-            let (mut taken, mut spent) = (0, Duration::ZERO);
-            while another(taken, spent, most) {
-                let (decoded, mut took) = time(|| decode(&bytes));
-                self.add(key(Stage::Decode), Some(index), took);
-                let decoded = decoded.map_err(|error| in_segment(error.into()))?;
-                if regenerated {
-                    if decoded != shipment {
-                        let what = format!("{compression} does not decode to what was encoded");
-                        return Err(in_segment(Error::Differs(what)));
-                    }
-                } else {
-                    took += self
-                        .regenerate(decoded, captured, reference)
-                        .map_err(in_segment)?;
-                }
-                (taken, spent) = (taken + 1, spent + took);
-            }
-            regenerated = true;
-        }
-        Ok(())
-    }
-
-    /// Regenerates a witness and compares it with the reference; returns the time taken.
-    fn regenerate(
-        &mut self,
-        shipment: crate::ship::Shipment,
-        captured: &Captured,
-        reference: blake3::Hash,
-    ) -> Result<Duration> {
-        let (encoding, index) = (shipment.encoding(), shipment.segment.index);
-        let backend = Cpu;
-        let spare = std::mem::take(&mut self.spare);
-        let (done, took) =
-            time(|| backend.regenerate(self.job.program, shipment, Some(captured.base()), spare));
-        let Regenerated { witness, parts } = done?;
-        if witness.digest() != reference {
-            return Err(Error::Differs(format!(
-                "{} regenerates another witness than the recorded values",
-                backend.name()
-            )));
-        }
-        self.spare = witness;
-        self.add(
-            Key::regenerate(encoding, backend.name(), None),
-            Some(index),
-            took,
-        );
-        for (part, took) in parts {
-            let key = Key::regenerate(encoding, backend.name(), Some(part));
-            self.add(key, Some(index), took);
-        }
-        Ok(took)
-    }
-}
-
-/// Says in an error which segment and encoding it is of.
-fn name(error: Error, index: u32, encoding: Encoding) -> Error {
-    let place = |what: &str| format!("segment {index}, encoding {encoding}: {what}");
-    match error {
-        Error::Differs(what) => Error::Differs(place(&what)),
-        Error::Replay(what) => Error::Differs(place(&what)),
-        Error::Ship(error) => Error::Differs(place(&error.to_string())),
-        other => other,
     }
 }
 
@@ -513,23 +381,9 @@ fn record<const READS: bool, const PAGES: bool>(
     took
 }
 
-/// The encodings in an order that depends on the segment, so that none always comes after the same.
-fn shuffled(encodings: &[Encoding], segment: u32) -> Vec<Encoding> {
-    let mut order = encodings.to_vec();
-    let mut state = u64::from(segment);
-    for i in (1..order.len()).rev() {
-        // SplitMix64.
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        order.swap(i, ((z ^ z >> 31) % (i as u64 + 1)) as usize);
-    }
-    order
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::encodings::name;
     use super::*;
 
     #[test]

@@ -28,7 +28,7 @@ pub enum Unit {
 }
 
 /// A boundary within which something is measured; `docs/method.md` says what is inside.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// The whole guest, nothing recorded.
@@ -72,7 +72,7 @@ impl Stage {
 }
 
 /// What was measured and with which parameters: two rows with the same key can be compared.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
     /// The boundary.
@@ -232,7 +232,7 @@ pub struct Row {
 
 /// Rows in the order in which their first samples were taken.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Rows(Vec<Row>);
+pub struct Rows(Vec<(Key, Vec<Sample>)>);
 
 impl Rows {
     /// Adds a measured sample to the row with this key.
@@ -245,31 +245,22 @@ impl Rows {
             "a measurement is not negative"
         );
         let sample = Sample { segment, value };
-        let samples = match self.0.iter_mut().find(|row| row.key == key) {
-            None => {
-                let summary = Summary::of(&[value]).expect("there is a sample");
-                let unit = key.stage.unit();
-                let row = Row {
-                    key,
-                    kind: Kind::Measured,
-                    unit,
-                    samples: vec![sample],
-                    summary,
-                };
-                self.0.push(row);
-                return;
-            }
-            Some(row) => {
-                row.samples.push(sample);
-                row
-            }
-        };
-        samples.summary = summary_of(&samples.samples).expect("there are samples");
+        match self.0.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, samples)) => samples.push(sample),
+            None => self.0.push((key, vec![sample])),
+        }
     }
 
-    /// The rows.
-    pub fn as_slice(&self) -> &[Row] {
-        &self.0
+    /// The rows, summarized; cost: sorting all samples.
+    pub fn to_vec(&self) -> Vec<Row> {
+        let row = |(key, samples): &(Key, Vec<Sample>)| Row {
+            key: key.clone(),
+            kind: Kind::Measured,
+            unit: key.stage.unit(),
+            samples: samples.clone(),
+            summary: summary_of(samples).expect("a row has a sample"),
+        };
+        self.0.iter().map(row).collect()
     }
 }
 

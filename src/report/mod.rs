@@ -1,5 +1,6 @@
 //! Result files and tables.
 
+mod conclusion;
 mod format;
 mod result;
 mod table;
@@ -10,6 +11,6 @@ mod write;
 pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
 pub use result::{ResultFile, SCHEMA_VERSION, Tool, schema};
 pub use table::render;
-pub use validate::{MAX_BYTES, read};
+pub use validate::{MAX_BYTES, is_result_file, read};
 pub use verdict::{BreakEven, Total, Verdict, Witnesses, verdicts};
 pub use write::{to_json, write};

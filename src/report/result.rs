@@ -85,7 +85,7 @@ impl ResultFile {
         elapsed_seconds: f64,
         complete: bool,
     ) -> Self {
-        let rows = measurement.rows.as_slice().to_vec();
+        let rows = measurement.rows.to_vec();
         Self {
             schema_version: SCHEMA_VERSION,
             complete,

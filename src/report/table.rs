@@ -4,12 +4,13 @@ use std::fmt::Write;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use super::verdict::row;
+use super::conclusion::{best, conclusion, fastest};
+use super::verdict::{in_place, row};
 use super::{
     ResultFile, Verdict, Witnesses, format_bandwidth, format_bytes, format_count, format_ratio,
     format_seconds,
 };
-use crate::measure::{Row, Stage};
+use crate::measure::{MeasuredSegment, Row, Stage};
 use crate::model::{Crossing, GIGABIT, LINKS_GBPS};
 use crate::ship::{Compression, Encoding};
 
@@ -24,6 +25,7 @@ pub fn render(result: &ResultFile) -> String {
         let _ = writeln!(out, "\n{}", table(result));
         let _ = legend(&mut out, result);
         let _ = conclusion(&mut out, result);
+        let _ = padded(&mut out, result);
     }
     for note in &result.notes {
         let _ = writeln!(out, "note: {note}");
@@ -120,34 +122,6 @@ fn of<'r>(result: &'r ResultFile, encoding: &'r str) -> impl Iterator<Item = &'r
         .filter(move |verdict| verdict.encoding == encoding)
 }
 
-/// The one with the least total time at a bandwidth.
-fn fastest<'r>(
-    verdicts: impl Iterator<Item = &'r Verdict>,
-    gbps: f64,
-) -> Option<(&'r Verdict, f64)> {
-    verdicts
-        .map(|verdict| (verdict, verdict.route().total_seconds(gbps * GIGABIT)))
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-}
-
-/// The one that is faster than shipping on the most links.
-fn best<'r>(
-    verdicts: impl Iterator<Item = &'r Verdict>,
-    witness: Witnesses,
-) -> Option<(&'r Verdict, Crossing)> {
-    let rank = |crossing: &Crossing| match *crossing {
-        Crossing::Never => -1.0,
-        // Neither faster on slow links nor comparable: it sends more than the witness.
-        Crossing::Above { .. } => 0.0,
-        Crossing::Below { bits_per_second } => bits_per_second,
-        Crossing::Always => f64::INFINITY,
-    };
-    verdicts
-        .filter_map(|verdict| Some((verdict, verdict.against(witness)?)))
-        // The first of equals.
-        .reduce(|a, b| if rank(&b.1) > rank(&a.1) { b } else { a })
-}
-
 fn crossing(found: Crossing) -> String {
     match found {
         Crossing::Below { bits_per_second } => format_bandwidth(bits_per_second),
@@ -177,6 +151,26 @@ fn table(result: &ResultFile) -> Table {
     head.extend(LINKS_GBPS.iter().map(|gbps| format!("{gbps} Gb/s")));
     head.push("break-even".into());
     table.set_header(head);
+    let align = |(i, text): (usize, String)| {
+        let side = if i == 0 {
+            CellAlignment::Left
+        } else {
+            CellAlignment::Right
+        };
+        Cell::new(text).set_alignment(side)
+    };
+    if let Some(route) = in_place(&result.segments) {
+        let none = || "-".to_owned();
+        let mut cells = vec!["witness, in place".to_owned(), format_bytes(route.bytes)];
+        cells.extend([none(), none()]);
+        let cycles = result.segments.iter().map(|s| f64::from(s.num_cycles));
+        let mean = cycles.sum::<f64>() / result.segments.len() as f64;
+        cells.push(format_ratio(route.bytes / mean));
+        cells.extend([none(), none(), none(), none()]);
+        cells.extend(LINKS_GBPS.map(|gbps| format_seconds(route.total_seconds(gbps * GIGABIT))));
+        cells.push(none());
+        table.add_row(cells.into_iter().enumerate().map(align));
+    }
     for encoding in Encoding::ALL {
         let name = encoding.name();
         if of(result, name).next().is_none() {
@@ -186,7 +180,12 @@ fn table(result: &ResultFile) -> Table {
         let bytes = |row: &Row| format_bytes(row.summary.mean);
         let seconds = |row: &Row| format_seconds(row.summary.median);
         let text = |cell: Option<String>| cell.unwrap_or_else(|| "-".into());
-        let mut cells = vec![name.to_owned()];
+        let mark = if encoding == Encoding::DeltaPrevious {
+            " *"
+        } else {
+            ""
+        };
+        let mut cells = vec![format!("{name}{mark}")];
         cells.extend(Compression::ALL.map(|c| text(stage(Stage::Size, Some(c.name())).map(bytes))));
         let least = of(result, name)
             .map(|v| v.bytes_per_cycle)
@@ -208,14 +207,6 @@ fn table(result: &ResultFile) -> Table {
         }
         let found = best(of(result, name), Witnesses::RawInPlace);
         cells.push(text(found.map(|(_, found)| crossing(found))));
-        let align = |(i, text): (usize, String)| {
-            let side = if i == 0 {
-                CellAlignment::Left
-            } else {
-                CellAlignment::Right
-            };
-            Cell::new(text).set_alignment(side)
-        };
         table.add_row(cells.into_iter().enumerate().map(align));
     }
     table
@@ -233,121 +224,43 @@ fn legend(out: &mut String, result: &ResultFile) -> std::fmt::Result {
     )?;
     writeln!(
         out,
-        "Modelled: time to the witness by link (send + decode + regenerate, best compression), and \
-         break-even:\nthe bandwidth below which this beats receiving the raw witness in place at \
-         no cost."
-    )
+        "Modelled: time to the witness by link (send + decode + regenerate, best compression); \
+         `witness, in place`, which is\nthe raw tables received where they are needed, unchecked, \
+         in the time of sending alone; and break-even: the\nbandwidth below which this beats that."
+    )?;
+    if of(result, Encoding::DeltaPrevious.name()).next().is_some() {
+        writeln!(
+            out,
+            "* delta-prev: {}; keeping or forwarding it is not counted.",
+            super::conclusion::NEEDS_PREVIOUS
+        )?;
+    }
+    Ok(())
 }
 
-fn conclusion(out: &mut String, result: &ResultFile) -> std::fmt::Result {
-    let recompute = || {
-        result
-            .verdicts
-            .iter()
-            .filter(|v| v.encoding != Encoding::Witness.name())
-    };
-    let Some((verdict, found)) = best(recompute(), Witnesses::RawInPlace) else {
-        return Ok(());
-    };
-    let name = |v: &Verdict| format!("`{}` ({})", v.encoding, v.compression);
-    writeln!(out)?;
-    match found {
-        Crossing::Below { bits_per_second } => writeln!(
-            out,
-            "On this machine, below {} recompute from {}; above, ship the witness.",
-            format_bandwidth(bits_per_second),
-            name(verdict)
-        )?,
-        Crossing::Always => {
-            writeln!(
-                out,
-                "On this machine, recompute from {} on any link.",
-                name(verdict)
-            )?;
-        }
-        Crossing::Never | Crossing::Above { .. } => writeln!(
-            out,
-            "On this machine, ship the witness: nothing measured has fewer bytes than it."
-        )?,
-    }
-    if let Crossing::Below { bits_per_second } = found {
-        near(out, recompute(), verdict, bits_per_second)?;
-    }
-    counted(out, recompute)?;
-    let links: Vec<String> = LINKS_GBPS
+/// Says which of the segments measured have fewer cycles than their tables have rows.
+fn padded(out: &mut String, result: &ResultFile) -> std::fmt::Result {
+    let log = result.parameters.log_cycles;
+    let short: Vec<&MeasuredSegment> = result
+        .segments
         .iter()
-        .filter_map(|&gbps| {
-            let (verdict, seconds) = fastest(result.verdicts.iter(), gbps)?;
-            Some(format!(
-                "{gbps} Gb/s {} {} ({})",
-                verdict.encoding,
-                verdict.compression,
-                format_seconds(seconds)
-            ))
-        })
+        .filter(|segment| segment.num_cycles < 1 << log)
         .collect();
-    writeln!(out, "Fastest measured way by link: {}.", links.join(", "))
-}
-
-/// Says where the break-even is if the decoding of a shipped witness counts.
-fn counted<'r, I: Iterator<Item = &'r Verdict>>(
-    out: &mut String,
-    recompute: impl Fn() -> I,
-) -> std::fmt::Result {
-    let ways = [
-        (Witnesses::Raw, "raw"),
-        (Witnesses::Lz4, "lz4"),
-        (Witnesses::Zstd, "zstd"),
-    ];
-    let (mut bounded, mut always, mut never) = (Vec::new(), Vec::new(), Vec::new());
-    for (way, label) in ways {
-        match best(recompute(), way) {
-            None => {}
-            Some((_, Crossing::Always)) => always.push(label),
-            Some((_, Crossing::Never | Crossing::Above { .. })) => never.push(label),
-            Some((verdict, found @ Crossing::Below { .. })) => {
-                let name = &verdict.encoding;
-                bounded.push(format!("below {} from `{name}` ({label})", crossing(found)));
-            }
-        }
-    }
-    if !always.is_empty() {
-        bounded.push(format!("on any link ({})", always.join(", ")));
-    }
-    if !never.is_empty() {
-        bounded.push(format!("on no link ({})", never.join(", ")));
-    }
-    if bounded.is_empty() {
+    let Some(first) = short.first() else {
         return Ok(());
-    }
+    };
+    let which = if short.len() == 1 {
+        format!(
+            "segment {} is not full ({} of 2^{log} cycles)",
+            first.index,
+            format_count(first.num_cycles.into())
+        )
+    } else {
+        format!("{} of the segments measured are not full", short.len())
+    };
     writeln!(
         out,
-        "Against a witness that is decoded and checked as measured here, recomputing is faster {}.",
-        bounded.join(", ")
+        "note: {which}: its tables are padded to 2^{log} rows, so bytes per cycle and break-even \
+         are for the padded table"
     )
-}
-
-/// Names the encodings that are no worse than the best but for noise.
-fn near<'r>(
-    out: &mut String,
-    recompute: impl Iterator<Item = &'r Verdict>,
-    best: &Verdict,
-    bits_per_second: f64,
-) -> std::fmt::Result {
-    const MARGIN: f64 = 0.95;
-    let mut names: Vec<String> = recompute
-        .filter(|v| v.encoding != best.encoding)
-        .filter(|v| match v.against(Witnesses::RawInPlace) {
-            Some(Crossing::Below {
-                bits_per_second: other,
-            }) => other >= MARGIN * bits_per_second,
-            _ => false,
-        })
-        .map(|v| format!("`{}`", v.encoding))
-        .collect();
-    names.dedup();
-    if names.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "Within 5 % of that: {}.", names.join(", "))
 }

@@ -1,8 +1,10 @@
 //! Reading result files, which may come from anywhere.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
-use super::{ResultFile, SCHEMA_VERSION};
+use super::{ResultFile, SCHEMA_VERSION, Verdict};
 use crate::measure::{Kind, MeasuredSegment, Row, Summary};
 use crate::model::Crossing;
 use crate::ship::{Compression, Encoding};
@@ -11,8 +13,8 @@ use crate::{Error, Result};
 /// Largest file that is read, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
 
-/// Reads a result file and checks it: schema version, types, ranges, digests, names, and that
-/// summaries are those of their samples.
+/// Reads a result file and checks it: schema version, types, ranges, digests, names, where segments
+/// lie, that summaries are those of their samples, and that verdicts are those of the rows.
 ///
 /// # Errors
 /// [`Error::ResultFile`] naming the field. Never panics.
@@ -40,6 +42,23 @@ pub fn read(bytes: &[u8]) -> Result<ResultFile> {
         serde_json::from_slice(bytes).map_err(|error| bad(&error.to_string()))?;
     check(&result)?;
     Ok(result)
+}
+
+/// Whether the bytes look like a result file of this or another version, complete or not.
+///
+/// For whoever is about to replace them; [`read`] is what checks them.
+pub fn is_result_file(bytes: &[u8]) -> bool {
+    /// What every version has, and little else does.
+    #[derive(Deserialize)]
+    struct Look {
+        #[serde(rename = "schema_version")]
+        _schema_version: u64,
+        #[serde(rename = "complete")]
+        _complete: bool,
+        #[serde(rename = "rows")]
+        _rows: Vec<serde::de::IgnoredAny>,
+    }
+    serde_json::from_slice::<Look>(bytes).is_ok()
 }
 
 fn bad(what: &str) -> Error {
@@ -105,9 +124,26 @@ fn check(result: &ResultFile) -> Result<()> {
             ..
         } = segment;
         hex(&format!("{at}.witness_blake3"), witness_blake3, 64)?;
+        if segments[..i].last().is_some_and(|s| s.index >= *index) {
+            return Err(bad(&format!(
+                "{at}.index is {index}, not above that of the segment before"
+            )));
+        }
         if u64::from(*index) >= *num_segments {
             return Err(bad(&format!(
                 "{at}.index is {index} of {num_segments} segments"
+            )));
+        }
+        let most = 1 << parameters.log_cycles;
+        if *num_cycles == 0 || *num_cycles > most {
+            return Err(bad(&format!(
+                "{at}.num_cycles is {num_cycles}: expected 1 to {most}"
+            )));
+        }
+        let expected = u64::from(*index) << parameters.log_cycles;
+        if *start_cycle != expected {
+            return Err(bad(&format!(
+                "{at}.start_cycle is {start_cycle}: expected {expected}, the index times {most}"
             )));
         }
         let end = start_cycle.checked_add((*num_cycles).into());
@@ -118,8 +154,15 @@ fn check(result: &ResultFile) -> Result<()> {
             )));
         }
     }
+    let mut keys = HashSet::new();
     for (i, row) in rows.iter().enumerate() {
         check_row(&format!("rows[{i}]"), row)?;
+        if !keys.insert(&row.key) {
+            return Err(bad(&format!(
+                "rows[{i}] has the key of an earlier row: stage, part, encoding, compression and \
+                 backend"
+            )));
+        }
     }
     for (i, verdict) in verdicts.iter().enumerate() {
         let at = format!("verdicts[{i}]");
@@ -149,7 +192,98 @@ fn check(result: &ResultFile) -> Result<()> {
             number(&format!("{at}.totals[{j}].seconds"), total.seconds)?;
         }
     }
-    Ok(())
+    check_verdicts(verdicts, &super::verdicts(segments, rows))
+}
+
+/// Checks that verdicts are those `expected` of segments and rows.
+fn check_verdicts(found: &[Verdict], expected: &[Verdict]) -> Result<()> {
+    let name = |v: &Verdict| format!("{} {}", v.encoding, v.compression);
+    for (i, verdict) in found.iter().enumerate() {
+        let at = format!("verdicts[{i}]");
+        let Some(expected) = expected.get(i) else {
+            return Err(bad(&format!(
+                "{at} is of {}, of which there are no rows, or another verdict",
+                name(verdict)
+            )));
+        };
+        if name(verdict) != name(expected) {
+            return Err(bad(&format!(
+                "{at} is of {}: expected that of {}, for which there are rows",
+                name(verdict),
+                name(expected)
+            )));
+        }
+        let same = |field: &str, found: f64, expected: f64| {
+            if near(found, expected) {
+                return Ok(());
+            }
+            Err(bad(&format!(
+                "{at}.{field} is {found}: expected {expected}, which follows from segments and rows"
+            )))
+        };
+        same("bytes", verdict.bytes, expected.bytes)?;
+        same(
+            "bytes_per_cycle",
+            verdict.bytes_per_cycle,
+            expected.bytes_per_cycle,
+        )?;
+        same("seconds", verdict.seconds, expected.seconds)?;
+        let lengths = [
+            (
+                "break_even",
+                verdict.break_even.len(),
+                expected.break_even.len(),
+            ),
+            ("totals", verdict.totals.len(), expected.totals.len()),
+        ];
+        for (field, found, expected) in lengths {
+            if found != expected {
+                return Err(bad(&format!(
+                    "{at}.{field} has {found} entries: expected {expected}"
+                )));
+            }
+        }
+        for (j, (a, b)) in verdict
+            .break_even
+            .iter()
+            .zip(&expected.break_even)
+            .enumerate()
+        {
+            if a.witness != b.witness || !near_crossing(a.recompute, b.recompute) {
+                return Err(bad(&format!(
+                    "{at}.break_even[{j}] is {a:?}: expected {b:?}, which follows from segments \
+                     and rows"
+                )));
+            }
+        }
+        for (j, (a, b)) in verdict.totals.iter().zip(&expected.totals).enumerate() {
+            let field = format!("totals[{j}].gigabits_per_second");
+            same(&field, a.gigabits_per_second, b.gigabits_per_second)?;
+            same(&format!("totals[{j}].seconds"), a.seconds, b.seconds)?;
+        }
+    }
+    match expected.get(found.len()) {
+        None => Ok(()),
+        Some(missing) => Err(bad(&format!(
+            "verdicts has none of {}, of which there are rows",
+            name(missing)
+        ))),
+    }
+}
+
+fn near_crossing(a: Crossing, b: Crossing) -> bool {
+    match (a, b) {
+        (Crossing::Below { bits_per_second: a }, Crossing::Below { bits_per_second: b })
+        | (Crossing::Above { bits_per_second: a }, Crossing::Above { bits_per_second: b }) => {
+            near(a, b)
+        }
+        _ => a == b,
+    }
+}
+
+/// Whether two numbers agree but for rounding.
+fn near(a: f64, b: f64) -> bool {
+    a.is_finite() && b.is_finite() && (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
 }
 
 fn check_row(at: &str, row: &Row) -> Result<()> {
@@ -194,7 +328,6 @@ fn check_row(at: &str, row: &Row) -> Result<()> {
 
 /// Whether two summaries agree but for rounding.
 fn close(a: &Summary, b: &Summary) -> bool {
-    let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
     let intervals = match (&a.interval, &b.interval) {
         (None, None) => true,
         (Some(a), Some(b)) => {

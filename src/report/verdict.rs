@@ -34,7 +34,7 @@ pub struct Verdict {
 #[serde(rename_all = "kebab-case")]
 pub enum Witnesses {
     /// The raw tables, received where they are needed without any work: the best that shipping
-    /// could be.
+    /// without compression could be.
     RawInPlace,
     /// Raw, with the decoding and checking that was measured.
     Raw,
@@ -94,7 +94,6 @@ pub fn verdicts(segments: &[MeasuredSegment], rows: &[Row]) -> Vec<Verdict> {
         .map(|s| f64::from(s.num_cycles))
         .sum::<f64>()
         / count;
-    let tables = segments.iter().map(|s| s.witness_bytes as f64).sum::<f64>() / count;
 
     let mut routes = Vec::new();
     for encoding in Encoding::ALL {
@@ -104,13 +103,10 @@ pub fn verdicts(segments: &[MeasuredSegment], rows: &[Row]) -> Vec<Verdict> {
             }
         }
     }
-    let mut ways = vec![(
-        Witnesses::RawInPlace,
-        Route {
-            bytes: tables,
-            seconds: 0.0,
-        },
-    )];
+    let mut ways: Vec<(Witnesses, Route)> = in_place(segments)
+        .map(|route| (Witnesses::RawInPlace, route))
+        .into_iter()
+        .collect();
     for (encoding, compression, route) in &routes {
         if *encoding == Encoding::Witness {
             let way = match compression {
@@ -157,6 +153,15 @@ pub fn verdicts(segments: &[MeasuredSegment], rows: &[Row]) -> Vec<Verdict> {
             }
         })
         .collect()
+}
+
+/// The raw tables, received without any work: mean over the segments; `None` without segments.
+pub(super) fn in_place(segments: &[MeasuredSegment]) -> Option<Route> {
+    let tables: f64 = segments.iter().map(|s| s.witness_bytes as f64).sum();
+    (!segments.is_empty()).then(|| Route {
+        bytes: tables / segments.len() as f64,
+        seconds: 0.0,
+    })
 }
 
 /// The row of a stage, an encoding and, where it matters, a compression.
