@@ -1,7 +1,7 @@
 //! Regeneration from every stage's input, held against a plain fill of the same bytes.
 //!
-//! `cargo bench --bench regenerate` prints criterion's table and then the ratio that DESIGN's floor
-//! is about: regeneration from `reads` as a share of a plain parallel fill, in interleaved pairs.
+//! `cargo bench --bench regenerate` prints criterion's table and then, from interleaved pairs, rows a
+//! second and thread, and regeneration from `reads` as a share of a plain parallel fill.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
