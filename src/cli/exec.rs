@@ -1,7 +1,7 @@
 //! `rewit exec`: a guest as if it were a program of this machine.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,12 +59,14 @@ struct Run<'p> {
 pub(crate) fn exec(args: &ExecArgs) -> Result<ExitCode> {
     args.cut.check()?;
     let guest = guests::load(&args.guest)?;
-    // Before the run, so that a run is not lost to a wrong name.
+    // Opened before the run, so that a run is not lost to a wrong name; emptied only after it.
     let journal = match &args.journal {
         Some(path) if path.as_os_str() != "-" => {
             refuse_same("--journal", path, &guests::files_of(&args.guest))?;
             let failed = failed(format!("--journal {}", path.display()));
-            Some((File::create(path).map_err(&failed)?, failed))
+            let mut open = OpenOptions::new();
+            let open = open.write(true).create(true).truncate(false);
+            Some((open.open(path).map_err(&failed)?, failed))
         }
         _ => None,
     };
@@ -99,7 +101,13 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<ExitCode> {
         }
     };
     match journal {
-        Some((mut file, failed)) => file.write_all(run.vm.journal()).map_err(failed)?,
+        Some((mut file, failed)) => {
+            // Pipes and devices have no length to set.
+            if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                file.set_len(0).map_err(&failed)?;
+            }
+            file.write_all(run.vm.journal()).map_err(&failed)?;
+        }
         None if args.journal.is_some() => print(run.vm.journal())?,
         None => {}
     }
