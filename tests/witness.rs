@@ -5,9 +5,9 @@ mod guests;
 use guests::{Guest, NAMES};
 use rewit::backend::{Backend, Cpu};
 use rewit::segment::{Recording, Runner};
-use rewit::ship::{Base, Payload, Shipment, memory_digest};
+use rewit::ship::{Base, Payload, ROW_KIND_SHIFT, Record, RowKind, Shipment, memory_digest};
 use rewit::stark::check::check;
-use rewit::vm::Program;
+use rewit::vm::{Kind, Program};
 use rewit::witness::{Witness, adopt_records, fill_from_reads, fill_tables, replay_reads};
 
 /// Calls `with` on the first segments of a guest's small run and a sample of the others.
@@ -251,4 +251,49 @@ fn states_must_fit_what_was_shipped() {
         segment.end.pc += 4;
         assert!(regenerate(segment).is_err(), "end pc");
     }
+}
+
+/// Records that no execution gives are refused, wherever they are wrong.
+#[test]
+fn impossible_records_are_refused() {
+    let guest = Guest::small("block");
+    let program = &guest.program;
+    let mut runner = Runner::new(program, &guest.input, 12, 5).unwrap();
+    let recording = runner.next_segment().unwrap();
+    let segment = &recording.segment;
+    let records = replay_reads(program, segment, &recording.reads).unwrap();
+    let good = records.into_records();
+    let refused = |row: usize, change: &dyn Fn(&mut Record)| {
+        let mut records = good.clone();
+        change(&mut records[row]);
+        adopt_records(program, segment, records)
+            .and_then(|records| fill_tables(program, segment, &records, Vec::new()))
+            .is_err()
+    };
+    let kind = |record: &Record| record.op >> ROW_KIND_SHIFT;
+    let row_of = |wanted: RowKind| good.iter().position(|r| kind(r) == wanted as u32).unwrap();
+    let word = row_of(RowKind::MoveInWord);
+    assert!(refused(word, &|r| r.gap[0] = 3), "a step that is no unit");
+    assert!(refused(word, &|r| r.a += 1), "a misaligned word moved");
+    assert!(
+        refused(word, &|r| r.rd_old = u32::MAX),
+        "more left than a transfer has"
+    );
+    assert!(
+        refused(word, &|r| r.op |= 7 << ROW_KIND_SHIFT),
+        "no such row kind"
+    );
+    let setup = row_of(RowKind::Setup);
+    assert!(
+        refused(setup, &|r| r.gap[1] = 1 << 24),
+        "a gap of more than 24 bits"
+    );
+    assert!(
+        refused(setup - 1, &|r| r.old = u32::MAX),
+        "a transfer of more than 2^30 bytes"
+    );
+    let load = good
+        .iter()
+        .position(|record| kind(record) == 0 && program.ops()[record.op as usize].kind == Kind::Lw);
+    assert!(refused(load.unwrap(), &|r| r.a += 1), "a misaligned load");
 }

@@ -17,11 +17,11 @@ pub const MAX_TRANSFER_BYTES: u32 = 1 << 30;
 /// Most bytes that are kept of what a guest writes to one file descriptor; more is a trap.
 pub const MAX_OUTPUT_BYTES: usize = 1 << 30;
 
-const SYS_READ: u32 = 63;
-const SYS_WRITE: u32 = 64;
-const SYS_EXIT: u32 = 93;
-const SYS_EXIT_GROUP: u32 = 94;
-const SYS_BRK: u32 = 214;
+pub(crate) const SYS_READ: u32 = 63;
+pub(crate) const SYS_WRITE: u32 = 64;
+pub(crate) const SYS_EXIT: u32 = 93;
+pub(crate) const SYS_EXIT_GROUP: u32 = 94;
+pub(crate) const SYS_BRK: u32 = 214;
 /// `ioctl`, `openat`, `close`, `lseek`, `fstat`, `gettimeofday`, `clock_gettime64`: a C library's
 /// stdio tries them and copes with failure.
 const SYS_ABSENT: [u32; 7] = [29, 56, 57, 62, 80, 169, 403];

@@ -4,13 +4,14 @@ use rayon::prelude::*;
 
 use super::access::{Accesses, Joined};
 use super::expand::{Records, check_segment, join, parts};
-use super::fill::{READ, WRITE};
 use super::layout::slot_of;
 use super::replay::ReplayError;
 use super::rom::{RomRow, reads, writes};
 use crate::segment::Segment;
 use crate::ship::{ROW_KIND_SHIFT, Record, RowKind};
-use crate::vm::{Kind, Program, alu, branch_taken, load_value, store_merge};
+use crate::vm::{
+    Kind, Program, SYS_READ, SYS_WRITE, access_bytes, alu, branch_taken, load_value, store_merge,
+};
 use crate::{Error, Result};
 
 /// Takes records as they were shipped, and works out the memory boundary from them.
@@ -109,7 +110,7 @@ fn next_pc(program: &Program, record: &Record) -> u32 {
     let (op, pc) = (program.ops()[index(record) as usize], pc(program, record));
     let next = pc.wrapping_add(4);
     let goes_on = if record.op >> ROW_KIND_SHIFT == RowKind::Instruction as u32 {
-        op.kind == Kind::Ecall && (record.a == READ || record.a == WRITE)
+        op.kind == Kind::Ecall && (record.a == SYS_READ || record.a == SYS_WRITE)
     } else {
         record.rd_old != 0
     };
@@ -141,6 +142,13 @@ fn result(program: &Program, record: &Record) -> u32 {
     }
 }
 
+fn aligned(row: u32, addr: u32, size: u32) -> Result<(), ReplayError> {
+    match addr % size {
+        0 => Ok(()),
+        _ => Err(ReplayError::Misaligned { row, addr }),
+    }
+}
+
 /// Repeats the accesses of one record.
 fn note_accesses(
     program: &Program,
@@ -162,6 +170,8 @@ fn note_accesses(
     }
     if row_kind != RowKind::Instruction as u32 {
         let addr = record.a.wrapping_add(record.gap[0]);
+        let words = [RowKind::MoveInWord as u32, RowKind::MoveOutWord as u32];
+        aligned(row, addr, if words.contains(&row_kind) { 4 } else { 1 })?;
         let new = match row_kind {
             k if k == RowKind::MoveInByte as u32 => {
                 store_merge(Kind::Sb, addr, record.old, record.b)
@@ -183,9 +193,11 @@ fn note_accesses(
     let addr = record.a.wrapping_add(op.imm);
     match op.kind {
         Kind::Lb | Kind::Lh | Kind::Lw | Kind::Lbu | Kind::Lhu => {
+            aligned(row, addr, access_bytes(op.kind))?;
             accesses.word(addr, row, record.old, record.old)?;
         }
         Kind::Sb | Kind::Sh | Kind::Sw => {
+            aligned(row, addr, access_bytes(op.kind))?;
             let new = store_merge(op.kind, addr, record.old, record.b);
             accesses.word(addr, row, record.old, new)?;
         }

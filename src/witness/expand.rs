@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::access::{Accesses, Boundary, Joined};
 use super::counts::Counts;
-use super::fill::{BadRecord, Filler, READ, WRITE};
+use super::fill::{BadRecord, Filler};
 use super::layout::{Class, MAX_LOG_ROWS, WIDTH, boundary, range};
 use super::replay::{ReplayError, replay};
 use super::store::{self, BLOCK_ROWS};
@@ -14,7 +14,7 @@ use super::{Matrix, Witness, public_values};
 use crate::memory::zeroed_vec;
 use crate::segment::{Reads, Segment};
 use crate::ship::{ROW_KIND_SHIFT, Record, RowKind};
-use crate::vm::{Kind, MachineState, Program, load_value};
+use crate::vm::{Kind, MachineState, Program, SYS_READ, SYS_WRITE, load_value};
 use crate::{Error, Result};
 
 /// Rows that one task fills at a time.
@@ -44,7 +44,7 @@ impl Records {
             let addr = record.a.wrapping_add(record.gap[0]);
             let kind = match kind {
                 0 if op.kind == Kind::Ecall => {
-                    let transfers = record.a == READ || record.a == WRITE;
+                    let transfers = record.a == SYS_READ || record.a == SYS_WRITE;
                     (result, left) = (record.old, if transfers { record.old } else { 0 });
                     Class::Ecall as u32
                 }

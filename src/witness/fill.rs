@@ -5,7 +5,10 @@ use super::layout::*;
 use super::monty::{ONE, to_monty, to_monty_array};
 use super::rom::{RomRow, class_of, writes};
 use crate::ship::{ROW_KIND_SHIFT, Record, RowKind};
-use crate::vm::{Kind, Op, Program, alu, branch_taken, load_value, store_merge};
+use crate::vm::{
+    Kind, MAX_TRANSFER_BYTES, Op, Program, SYS_READ, SYS_WRITE, alu, branch_taken, load_value,
+    store_merge,
+};
 
 /// Cells from column [`VALUES`] on.
 const NUM_VALUES: usize = WIDTH - VALUES;
@@ -15,10 +18,6 @@ const NUM_FLAGS: usize = VALUES - CLASS;
 const NUM_KINDS: usize = Kind::Ebreak as usize + 1;
 /// Row kinds; the last is [`RowKind::MoveOutWord`].
 const NUM_ROW_KINDS: usize = RowKind::MoveOutWord as usize + 1;
-
-/// System calls that a transfer follows.
-pub(super) const READ: u32 = 63;
-pub(super) const WRITE: u32 = 64;
 
 /// A record that no execution of the program gives.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +88,7 @@ impl<'p> Filler<'p> {
             b
         } else {
             out[CLASS..VALUES].copy_from_slice(self.call_flags.get(row_kind).ok_or(BadRecord)?);
-            values.transfer(row_kind, record)
+            values.transfer(row_kind, record)?
         };
         values.set(CLK, row);
         values.set(PC, (self.code_base >> 2) + index as u32);
@@ -295,7 +294,10 @@ impl Values {
             K::Ecall => {
                 self.set_bytes(RD_OLD, b);
                 self.set_bytes(RD_NEW, record.old);
-                if a == READ || a == WRITE {
+                if a == SYS_READ || a == SYS_WRITE {
+                    if record.old > MAX_TRANSFER_BYTES {
+                        return Err(BadRecord);
+                    }
                     self.set(MORE, 1);
                     self.set(LEFT, record.old);
                 }
@@ -308,8 +310,11 @@ impl Values {
 
     /// A setup or move row; returns the second operand.
     #[inline(always)]
-    fn transfer(&mut self, row_kind: usize, record: &Record) -> u32 {
+    fn transfer(&mut self, row_kind: usize, record: &Record) -> Result<u32, BadRecord> {
         let (a, left) = (record.a, record.rd_old);
+        if left > MAX_TRANSFER_BYTES || record.gap.iter().any(|gap| gap >> 24 != 0) {
+            return Err(BadRecord);
+        }
         self.set(LEFT, left);
         self.set(MORE, u32::from(left != 0));
         if row_kind == RowKind::Setup as usize {
@@ -318,16 +323,19 @@ impl Values {
             self.set(RS2, 12);
             for slot in 0..2 {
                 self.set(GAP_LO + slot, record.gap[slot] & 0xffff);
-                self.set(GAP_HI + slot, (record.gap[slot] >> 16) & 0xff);
+                self.set(GAP_HI + slot, record.gap[slot] >> 16);
             }
             self.set_sum(a);
-            return record.b;
+            return Ok(record.b);
         }
         self.set(MOVE, 1);
-        let step = record.gap[0] & 7;
+        let step = record.gap[0];
+        if !matches!(step, 0 | 1 | 4) {
+            return Err(BadRecord);
+        }
         self.set(IMM, step);
         self.set(GAP_LO + 2, record.gap[2] & 0xffff);
-        self.set(GAP_HI + 2, (record.gap[2] >> 16) & 0xff);
+        self.set(GAP_HI + 2, record.gap[2] >> 16);
         let addr = a.wrapping_add(step);
         let old = record.old;
         if row_kind == RowKind::MoveInByte as usize || row_kind == RowKind::MoveInWord as usize {
@@ -337,7 +345,7 @@ impl Values {
                 Kind::Sw
             };
             self.set_memory(a, step, old, store_merge(kind, addr, old, record.b));
-            return record.b;
+            return Ok(record.b);
         }
         self.set_memory(a, step, old, old);
         let kind = if row_kind == RowKind::MoveOutByte as usize {
@@ -349,7 +357,7 @@ impl Values {
         if kind == Kind::Lbu {
             self.set_extension(addr, old, 8, false);
         }
-        old
+        Ok(old)
     }
 
     /// The sum unit holds `a − b`.

@@ -5,7 +5,8 @@ use super::fill::BadRecord;
 use crate::segment::{Checkpoint, Reads, Segment};
 use crate::ship::{ROW_KIND_SHIFT, Record, RowKind};
 use crate::vm::{
-    IoPhase, Kind, MachineState, Program, access_bytes, alu, branch_taken, load_value, store_merge,
+    IoPhase, Kind, MAX_TRANSFER_BYTES, MachineState, Program, SYS_BRK, SYS_EXIT, SYS_EXIT_GROUP,
+    SYS_READ, SYS_WRITE, access_bytes, alu, branch_taken, load_value, store_merge,
 };
 
 /// Why a minimal trace cannot be replayed.
@@ -17,6 +18,8 @@ pub(crate) enum ReplayError {
     NotExecutable { row: u32, pc: u32 },
     #[error("row {row}: misaligned access of {addr:#010x}")]
     Misaligned { row: u32, addr: u32 },
+    #[error("row {row}: a transfer of more than 2^30 bytes")]
+    TransferTooLong { row: u32 },
     #[error("row {row}: the machine has exited")]
     Halted { row: u32 },
     #[error("row {row}: word {addr:#010x} holds {found:#010x} but was left with {left:#010x}")]
@@ -255,13 +258,16 @@ impl Replayer<'_> {
         self.write(10, result, record);
         (record.a, record.b, record.old, record.rd_old) = (number, argument, result, 0);
         match number {
-            63 | 64 => {
+            SYS_READ | SYS_WRITE => {
+                if result > MAX_TRANSFER_BYTES {
+                    return Err(ReplayError::TransferTooLong { row: self.row });
+                }
                 self.state.io_phase = IoPhase::Setup as u32;
                 self.state.io_fd = argument;
                 self.state.io_left = result;
             }
-            93 | 94 => self.state.halted = 1,
-            214 => self.state.brk = result,
+            SYS_EXIT | SYS_EXIT_GROUP => self.state.halted = 1,
+            SYS_BRK => self.state.brk = result,
             _ => {}
         }
         Ok(())
