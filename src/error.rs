@@ -49,6 +49,12 @@ pub enum Error {
     /// Wrong arguments.
     #[error("{0}")]
     Usage(String),
+    /// Bytes are not a proof.
+    #[error("bad proof: {0}")]
+    Proof(String),
+    /// A proof was rejected.
+    #[error("proof rejected: {0}")]
+    Rejected(String),
     /// A result file is malformed.
     #[error("bad result file: {0}")]
     ResultFile(String),

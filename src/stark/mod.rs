@@ -2,9 +2,20 @@
 
 pub mod air;
 pub mod check;
+pub mod config;
+pub mod key;
 pub mod mutate;
 pub mod params;
+pub mod proof;
+pub mod prove;
 pub mod statement;
+pub mod verify;
 
+mod columns;
+
+pub use key::ProgramKey;
 pub use params::{Grinding, Params};
+pub use proof::{Argument, DecodeError, SegmentProof};
+pub use prove::Prover;
 pub use statement::{Cell, Event, Statement};
+pub use verify::VerifyError;

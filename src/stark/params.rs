@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::witness::layout::MIN_ROWS;
 use crate::{Error, Result};
 
 /// Proof-of-work bits at each place where a prover could otherwise retry a challenge for free.
@@ -39,13 +40,84 @@ pub struct Params {
     pub grinding: Grinding,
 }
 
-/// Smallest base-2 logarithm of a table's height; smaller tables are padded.
-pub const MIN_LOG_HEIGHT: u32 = 8;
+/// Largest base-2 logarithm of the final polynomial's length: every table is longer.
+pub const MAX_LOG_FINAL_LEN: u8 = MIN_ROWS.ilog2() as u8 - 1;
 
 /// Most bits that may be ground at one place: about a minute of hashing on two cores.
 pub const MAX_GRINDING: u8 = 30;
 
 impl Params {
+    /// Size in bytes of [`to_bytes`](Self::to_bytes).
+    pub const BYTES: usize = 12;
+
+    /// All parameters in order, numbers little-endian.
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let Self {
+            log_blowup,
+            num_queries,
+            log_arity,
+            log_final_len,
+            cap_height,
+            extension,
+            grinding:
+                Grinding {
+                    lookup,
+                    out_of_domain,
+                    batch,
+                    commit,
+                    query,
+                },
+        } = *self;
+        let [q0, q1] = num_queries.to_le_bytes();
+        [
+            log_blowup,
+            q0,
+            q1,
+            log_arity,
+            log_final_len,
+            cap_height,
+            extension,
+            lookup,
+            out_of_domain,
+            batch,
+            commit,
+            query,
+        ]
+    }
+
+    /// The inverse of [`to_bytes`](Self::to_bytes); values are not checked.
+    pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        let [
+            log_blowup,
+            q0,
+            q1,
+            log_arity,
+            log_final_len,
+            cap_height,
+            extension,
+            lookup,
+            out_of_domain,
+            batch,
+            commit,
+            query,
+        ] = bytes;
+        Self {
+            log_blowup,
+            num_queries: u16::from_le_bytes([q0, q1]),
+            log_arity,
+            log_final_len,
+            cap_height,
+            extension,
+            grinding: Grinding {
+                lookup,
+                out_of_domain,
+                batch,
+                commit,
+                query,
+            },
+        }
+    }
+
     /// Checks that a proof with these parameters can be made.
     ///
     /// # Errors
@@ -75,7 +147,7 @@ impl Params {
                 "log final length",
                 log_final_len.into(),
                 0,
-                MIN_LOG_HEIGHT as u16,
+                MAX_LOG_FINAL_LEN.into(),
             ),
             ("cap height", cap_height.into(), 0, 10),
             ("extension degree", extension.into(), 4, 5),

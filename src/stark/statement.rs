@@ -3,6 +3,8 @@
 
 use rayon::prelude::*;
 
+use super::key::ProgramKey;
+use super::params::Params;
 use crate::witness::layout::{
     A, B, CLASS, CLK, Class, Col, LEFT, MOVE, RD_NEW, REGISTER_BASE, SETUP, boundary, public,
 };
@@ -85,6 +87,45 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// What the transcript of a proof of this statement starts with: a digest of all that is agreed
+    /// upon before the first commitment.
+    pub fn seed(&self, params: &Params, key: &ProgramKey) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"rewit segment proof 1\n");
+        hasher.update(&params.to_bytes());
+        hasher.update(key.digest(params).as_bytes());
+        hasher.update(&self.index.to_le_bytes());
+        for value in self.public {
+            hasher.update(&value.to_le_bytes());
+        }
+        hasher.update(&(self.boundary.len() as u64).to_le_bytes());
+        for Cell {
+            address,
+            first,
+            last,
+        } in &self.boundary
+        {
+            hasher.update(bytemuck::bytes_of(
+                &[*address, *first, *last].map(u32::to_le),
+            ));
+        }
+        hasher.update(&(self.log.len() as u64).to_le_bytes());
+        for event in &self.log {
+            let Event {
+                clk,
+                kind,
+                a,
+                b,
+                result,
+                left,
+            } = *event;
+            hasher.update(bytemuck::bytes_of(
+                &[clk, kind, a, b, result, left].map(u32::to_le),
+            ));
+        }
+        *hasher.finalize().as_bytes()
+    }
+
     /// What a proof of segment `index` with this witness would say.
     pub fn new(index: u32, witness: &Witness) -> Self {
         Self {
@@ -144,4 +185,14 @@ fn events(cpu: &Matrix) -> Vec<Event> {
         .filter(|row| row[ecall] | row[SETUP] | row[MOVE] != 0)
         .map(event)
         .collect()
+}
+
+/// TEMP
+#[derive(Debug, thiserror::Error)]
+pub enum StatementError {}
+impl Statement {
+    /// TEMP
+    pub fn check(&self) -> Result<(), StatementError> {
+        Ok(())
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::vm::MachineState;
 
-use super::layout::{REGISTER_BASE, boundary, timestamp};
+use super::layout::{MIN_ROWS, REGISTER_BASE, boundary, timestamp};
 use super::monty::to_monty;
 
 const LOG_BLOCK_WORDS: u32 = 10;
@@ -222,8 +222,8 @@ impl Joined {
 
     /// The memory boundary table, in Montgomery form, with its rows as integers for counting.
     ///
-    /// Returns `[next power of two][boundary::WIDTH]`: touched words by address, then all 32
-    /// registers.
+    /// Returns `[next power of two, at least MIN_ROWS][boundary::WIDTH]`: touched words by address,
+    /// then all 32 registers.
     pub(crate) fn boundary(mut self, start: &MachineState, end: &MachineState) -> Boundary {
         let mut rows: Vec<[u32; 4]> = self
             .all
@@ -257,7 +257,7 @@ impl Boundary {
     /// The table in Montgomery form, and what its rows look up.
     pub(crate) fn table(&self, counts: &mut super::counts::Counts) -> Vec<u32> {
         use boundary::*;
-        let height = self.rows.len().next_power_of_two();
+        let height = self.rows.len().next_power_of_two().max(MIN_ROWS);
         let mut table = vec![0; height * WIDTH];
         for (i, (row, out)) in self
             .rows

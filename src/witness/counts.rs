@@ -1,6 +1,8 @@
 //! Multiplicities: how often each range-checked value and each instruction was looked up.
 
-use super::layout::{ABS_A, ABS_B, Col, GAP_HI, GAP_LO, VALUES, X, XCARRY, boundary, range};
+use super::layout::{
+    ABS_A, ABS_B, Col, GAP_HI, GAP_LO, MIN_ROWS, VALUES, X, XCARRY, boundary, range,
+};
 use super::monty::{from_monty, to_monty};
 
 const ROWS: usize = 1 << range::LOG_ROWS;
@@ -156,7 +158,7 @@ impl Counts {
             }
         }
         let mut program: Vec<u32> = self.program.iter().map(|c| to_monty(*c)).collect();
-        program.resize(program.len().next_power_of_two(), 0);
+        program.resize(program.len().next_power_of_two().max(MIN_ROWS), 0);
         (table, program)
     }
 }

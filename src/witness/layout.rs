@@ -291,6 +291,9 @@ pub const GROUPS: [(&str, Col); 48] = [
     ("by_zero", BY_ZERO),
 ];
 
+/// Fewest rows of the boundary and the program table: proof systems want tables no smaller.
+pub const MIN_ROWS: usize = 1 << 8;
+
 /// Columns of the memory boundary table: one row per register and per word touched.
 pub mod boundary {
     use super::Col;

@@ -9,6 +9,7 @@ use p3_matrix::dense::RowMajorMatrix;
 
 use super::bus;
 use crate::vm::Program;
+use crate::witness::layout::MIN_ROWS;
 use crate::witness::rom::{ROM_FIELDS, rom};
 
 /// The program table. Its constants are a preprocessed trace that depends on the program alone;
@@ -16,7 +17,7 @@ use crate::witness::rom::{ROM_FIELDS, rom};
 ///
 /// A word that cannot be executed has the row of an address no row can reach, so looking it up
 /// fails.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ProgramAir {
     rows: Arc<Vec<[u32; ROM_FIELDS]>>,
 }
@@ -33,7 +34,7 @@ impl ProgramAir {
         let mut none = [0; ROM_FIELDS];
         (none[0], none[1]) = (NO_ADDRESS, NO_CODE);
         let mut rows: Vec<_> = rom(program).map(|row| row.unwrap_or(none)).collect();
-        rows.resize(rows.len().next_power_of_two(), none);
+        rows.resize(rows.len().next_power_of_two().max(MIN_ROWS), none);
         Self {
             rows: Arc::new(rows),
         }

@@ -1,0 +1,186 @@
+//! Proving a segment.
+
+use std::mem::ManuallyDrop;
+
+use p3_air::symbolic::SymbolicExpressionExt;
+use p3_baby_bear::BabyBear;
+use p3_batch_stark::{ProverData, StarkInstance, prove_batch};
+use p3_field::{Algebra, ExtensionField, PrimeCharacteristicRing};
+use p3_matrix::dense::RowMajorMatrix;
+
+use super::air::{ProgramAir, TableAir};
+use super::columns::log_table;
+use super::config::{Challenge, Config, Proof, Val, config};
+use super::key::ProgramKey;
+use super::params::Params;
+use super::proof::{Argument, SegmentProof};
+use super::statement::Statement;
+use crate::vm::Program;
+use crate::witness::layout::{MIN_ROWS, range};
+use crate::witness::{Matrix, Witness};
+use crate::{Error, Result};
+
+/// What is computed once per program and parameters.
+enum Setup {
+    Quartic(ProverData<Config<Challenge<4>>>),
+    Quintic(ProverData<Config<Challenge<5>>>),
+}
+
+/// Proves segments of one program.
+pub struct Prover {
+    params: Params,
+    airs: [TableAir; TableAir::COUNT],
+    key: ProgramKey,
+    setup: Setup,
+}
+
+impl Prover {
+    /// Commits to the fixed columns of `program`.
+    ///
+    /// Cost: the low-degree extension of 9 columns of the program table and 4 of the range table;
+    /// it is kept.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the parameters are out of range, [`Error::Resource`] if the prover refuses.
+    pub fn new(program: &Program, params: Params) -> Result<Self> {
+        params.check()?;
+        let program = ProgramAir::new(program);
+        let log_rows = program.height().ilog2();
+        let airs = TableAir::for_prover(program);
+        let (setup, commitment) = if params.extension == 4 {
+            let (data, commitment) = setup(&params, &airs, log_rows)?;
+            (Setup::Quartic(data), commitment)
+        } else {
+            let (data, commitment) = setup(&params, &airs, log_rows)?;
+            (Setup::Quintic(data), commitment)
+        };
+        let key = ProgramKey {
+            log_rows: log_rows as u8,
+            commitment,
+        };
+        Ok(Self {
+            params,
+            airs,
+            key,
+            setup,
+        })
+    }
+
+    /// The program's key.
+    pub fn key(&self) -> &ProgramKey {
+        &self.key
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Proves that a segment has the witness `witness`.
+    ///
+    /// - `index`: the number of the segment in its run.
+    ///
+    /// A witness that does not satisfy the constraints gives a proof that no verifier accepts.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the segment has fewer rows than a proof can have, [`Error::Resource`] if
+    /// the prover refuses.
+    pub fn prove(&self, index: u32, witness: Witness) -> Result<SegmentProof> {
+        let rows = witness.cpu.height();
+        if rows < MIN_ROWS {
+            return Err(Error::Usage(format!(
+                "a segment of {rows} rows is too short to prove; give --segment-log-cycles {} or \
+                 more",
+                MIN_ROWS.ilog2()
+            )));
+        }
+        let statement = Statement::new(index, &witness);
+        let seed = statement.seed(&self.params, &self.key);
+        let public = witness.public.map(BabyBear::from_u32).to_vec();
+        let log = log_table(&statement.log);
+        let Witness {
+            cpu,
+            boundary,
+            program,
+            range,
+            ..
+        } = witness;
+        let [cpu, boundary, program, range] = [cpu, boundary, program, range].map(field_matrix);
+        let traces = [&cpu, &boundary, &program, &range, &log];
+        let argument = match &self.setup {
+            Setup::Quartic(data) => Argument::Quartic(Box::new(prove(
+                &config(&self.params, &seed),
+                &self.airs,
+                traces,
+                public,
+                data,
+            )?)),
+            Setup::Quintic(data) => Argument::Quintic(Box::new(prove(
+                &config(&self.params, &seed),
+                &self.airs,
+                traces,
+                public,
+                data,
+            )?)),
+        };
+        Ok(SegmentProof {
+            params: self.params,
+            key: self.key.clone(),
+            statement,
+            argument,
+        })
+    }
+}
+
+/// The table as Plonky3's matrix; no cell moves.
+fn field_matrix(matrix: Matrix) -> RowMajorMatrix<BabyBear> {
+    const { assert!(size_of::<BabyBear>() == 4 && align_of::<BabyBear>() == 4) };
+    let width = matrix.width;
+    let mut words = ManuallyDrop::new(matrix.words);
+    // SAFETY: `BabyBear` is a transparent wrapper of a `u32` that holds the Montgomery form, which
+    // is what the words are; pointer, length and capacity are those of a vector that is not dropped.
+    let cells =
+        unsafe { Vec::from_raw_parts(words.as_mut_ptr().cast(), words.len(), words.capacity()) };
+    RowMajorMatrix::new(cells, width)
+}
+
+fn setup<E>(
+    params: &Params,
+    airs: &[TableAir],
+    log_rows: u32,
+) -> Result<(ProverData<Config<E>>, Vec<[u8; 32]>)>
+where
+    E: ExtensionField<Val>,
+    SymbolicExpressionExt<Val, E>: Algebra<E>,
+{
+    // Only tables with fixed columns need their true heights here.
+    let mut log_heights = [MIN_ROWS.ilog2() as usize; TableAir::COUNT];
+    log_heights[TableAir::PROGRAM] = log_rows as usize;
+    log_heights[TableAir::RANGE] = range::LOG_ROWS as usize;
+    let data = ProverData::from_airs_and_degrees(&config(params, &[0; 32]), airs, &log_heights)
+        .map_err(refused)?;
+    let commitment = data.common.preprocessed.as_ref();
+    let commitment = commitment.map(|fixed| fixed.commitment.roots().to_vec());
+    Ok((data, commitment.unwrap_or_default()))
+}
+
+fn prove<E>(
+    config: &Config<E>,
+    airs: &[TableAir; TableAir::COUNT],
+    traces: [&RowMajorMatrix<Val>; TableAir::COUNT],
+    public: Vec<Val>,
+    data: &ProverData<Config<E>>,
+) -> Result<Proof<E>>
+where
+    E: ExtensionField<Val>,
+    SymbolicExpressionExt<Val, E>: Algebra<E>,
+{
+    let mut public_values = vec![Vec::new(); TableAir::COUNT];
+    public_values[0] = public;
+    let instances = StarkInstance::new_multiple(airs, &traces, &public_values);
+    prove_batch(config, &instances, data).map_err(refused)
+}
+
+fn refused(error: impl std::fmt::Debug) -> Error {
+    Error::Resource(format!("the prover refuses: {error:?}"))
+}
