@@ -1,8 +1,11 @@
-//! The argument about a segment's witness: constraints, lookups, and checkers of them.
+//! The argument about a segment's witness: constraints, lookups, and checkers of them; proofs, and
+//! what verifies them.
 
 pub mod air;
+pub mod chain;
 pub mod check;
 pub mod config;
+pub mod consistency;
 pub mod key;
 pub mod mutate;
 pub mod params;
@@ -13,6 +16,8 @@ pub mod verify;
 
 mod columns;
 
+pub use chain::{Chain, ChainError, Outcome};
+pub use consistency::StatementError;
 pub use key::ProgramKey;
 pub use params::{Grinding, Params};
 pub use proof::{Argument, DecodeError, SegmentProof};

@@ -186,13 +186,3 @@ fn events(cpu: &Matrix) -> Vec<Event> {
         .map(event)
         .collect()
 }
-
-/// TEMP
-#[derive(Debug, thiserror::Error)]
-pub enum StatementError {}
-impl Statement {
-    /// TEMP
-    pub fn check(&self) -> Result<(), StatementError> {
-        Ok(())
-    }
-}

@@ -26,10 +26,11 @@ use p3_symmetric::MerkleCap;
 use super::air::TableAir;
 use super::columns::{known, padded};
 use super::config::{Challenger, Config, Proof, Val, config};
+use super::consistency::StatementError;
 use super::key::ProgramKey;
 use super::params::Params;
 use super::proof::{Argument, SegmentProof};
-use super::statement::{Statement, StatementError};
+use super::statement::Statement;
 use crate::witness::layout::{MAX_LOG_ROWS, MIN_ROWS, range};
 
 /// Why a segment proof is rejected.

@@ -24,9 +24,9 @@ pub(crate) const SYS_EXIT_GROUP: u32 = 94;
 pub(crate) const SYS_BRK: u32 = 214;
 /// `ioctl`, `openat`, `close`, `lseek`, `fstat`, `gettimeofday`, `clock_gettime64`: a C library's
 /// stdio tries them and copes with failure.
-const SYS_ABSENT: [u32; 7] = [29, 56, 57, 62, 80, 169, 403];
+pub(crate) const SYS_ABSENT: [u32; 7] = [29, 56, 57, 62, 80, 169, 403];
 /// `-ENOSYS`.
-const NOT_IMPLEMENTED: u32 = -38i32 as u32;
+pub(crate) const NOT_IMPLEMENTED: u32 = -38i32 as u32;
 
 const A0: usize = 10;
 const A1: usize = 11;

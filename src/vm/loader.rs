@@ -271,7 +271,7 @@ impl Program {
     }
 
     /// The first of the `len` bytes from `addr` that is code.
-    pub(super) fn overlaps_code(&self, addr: u32, len: u32) -> Option<u32> {
+    pub(crate) fn overlaps_code(&self, addr: u32, len: u32) -> Option<u32> {
         let end = u64::from(addr) + u64::from(len);
         let first = self
             .ranges
