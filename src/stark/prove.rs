@@ -86,6 +86,18 @@ impl Prover {
     /// [`Error::Usage`] if the segment has fewer rows than a proof can have, [`Error::Resource`] if
     /// the prover refuses.
     pub fn prove(&self, index: u32, witness: Witness) -> Result<SegmentProof> {
+        let statement = Statement::new(index, &witness);
+        self.prove_statement(statement, witness)
+    }
+
+    /// Proves a statement of the caller's choice with `witness`.
+    ///
+    /// If it is not the one the witness gives, no verifier accepts the proof: this is what a cheating
+    /// prover would do, and what verifiers are tested with.
+    ///
+    /// # Errors
+    /// As for [`prove`](Self::prove).
+    pub fn prove_statement(&self, statement: Statement, witness: Witness) -> Result<SegmentProof> {
         let rows = witness.cpu.height();
         if rows < MIN_ROWS {
             return Err(Error::Usage(format!(
@@ -94,9 +106,8 @@ impl Prover {
                 MIN_ROWS.ilog2()
             )));
         }
-        let statement = Statement::new(index, &witness);
         let seed = statement.seed(&self.params, &self.key);
-        let public = witness.public.map(BabyBear::from_u32).to_vec();
+        let public = statement.public.map(BabyBear::from_u32).to_vec();
         let log = log_table(&statement.log);
         let Witness {
             cpu,
