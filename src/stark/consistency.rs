@@ -10,8 +10,8 @@
 //!   progress free: it is zero.
 //! - The boundary lists words by strictly ascending address, then exactly the 32 registers, so that
 //!   each cell enters and leaves the memory argument once. `x0` is 0 before and after.
-//! - Rows of the log ascend strictly and are cycles of the segment, so that the log is the list, not
-//!   just the multiset, of what the cpu table sent.
+//! - Rows of the log ascend strictly and are cycles of the segment: a proof compares the log with
+//!   what the cpu table sent as multisets, and this makes it the list, in order.
 //! - A `read` or `write` has its setup in the next cycle and then, without a gap, a move for every
 //!   unit: a word where the address is aligned and at least 4 bytes are left, else a byte; `left`
 //!   falls by the unit and never below zero; addresses follow on; all moves go in the direction of

@@ -9,8 +9,8 @@ use crate::vm::{
 };
 
 impl Chain<'_> {
-    /// Replays a log entry. That it is where it may be, and moves as many bytes as are left to move,
-    /// was checked by [`Statement::check`](crate::stark::Statement::check).
+    /// Replays a log entry. That it is where it may be, and moves no more than is left to move, was
+    /// checked by [`Statement::check`](crate::stark::Statement::check).
     pub(super) fn event(&mut self, segment: u32, event: &Event) -> Result<(), ChainError> {
         match Step::new(event.kind) {
             Some(Step::Call) => self.call(segment, event),

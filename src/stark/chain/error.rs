@@ -28,8 +28,8 @@ pub enum ChainError {
         /// Number of the segment.
         segment: u32,
     },
-    /// A segment starts at another instruction than the one before ended at, or, the first, than the
-    /// program's entry.
+    /// A segment starts at another instruction than the one before ended at; the first, elsewhere
+    /// than at the program's entry.
     #[error("segment {segment} starts at pc {found:#010x}, expected {expected:#010x}")]
     StartPc {
         /// Number of the segment.
