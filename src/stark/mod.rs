@@ -2,9 +2,13 @@
 
 pub mod air;
 pub mod check;
+pub mod config;
 pub mod mutate;
 pub mod params;
+pub mod shape;
+pub mod size;
 pub mod statement;
 
 pub use params::{Grinding, Params};
+pub use shape::{Shape, Table};
 pub use statement::{Cell, Event, Statement};
