@@ -11,6 +11,9 @@ pub mod mutate;
 pub mod params;
 pub mod proof;
 pub mod prove;
+pub mod security;
+pub mod shape;
+pub mod size;
 pub mod statement;
 pub mod verify;
 
@@ -22,5 +25,7 @@ pub use key::ProgramKey;
 pub use params::{Grinding, Params};
 pub use proof::{Argument, DecodeError, SegmentProof};
 pub use prove::Prover;
+pub use security::{Security, security};
+pub use shape::{Shape, Table};
 pub use statement::{Cell, Event, Statement};
 pub use verify::VerifyError;
