@@ -5,6 +5,7 @@ pub mod check;
 pub mod config;
 pub mod mutate;
 pub mod params;
+pub mod search;
 pub mod security;
 pub mod shape;
 pub mod size;
