@@ -11,6 +11,7 @@ pub mod mutate;
 pub mod params;
 pub mod proof;
 pub mod prove;
+pub mod search;
 pub mod security;
 pub mod shape;
 pub mod size;
