@@ -62,7 +62,25 @@ static BUILT_IN: [BuiltIn; 6] = [
 pub(crate) fn load(args: &GuestArgs) -> Result<Guest> {
     let built_in = find(&args.guest);
     let program = load_program(&args.guest)?;
-    let input = match (args.input.as_deref(), built_in) {
+    let input = load_input(&args.guest, args.input.as_deref())?;
+    let name = match built_in {
+        Some(guest) => guest.name.to_owned(),
+        // Not the whole path: result files are for others.
+        None => Path::new(&args.guest).file_name().map_or_else(
+            || args.guest.clone(),
+            |name| name.to_string_lossy().into_owned(),
+        ),
+    };
+    Ok(Guest {
+        name,
+        program,
+        input,
+    })
+}
+
+/// The input of a guest: `given`, or its default.
+pub(crate) fn load_input(guest: &str, given: Option<&str>) -> Result<Vec<u8>> {
+    Ok(match (given, find(guest)) {
         (None, None) => Vec::new(),
         (None, Some(guest)) => guest.inputs[0].1.to_vec(),
         (Some("-"), _) => {
@@ -80,19 +98,6 @@ pub(crate) fn load(args: &GuestArgs) -> Result<Guest> {
             }
         },
         (Some(name), None) => read_input(name, "for an own ELF give a file")?,
-    };
-    let name = match built_in {
-        Some(guest) => guest.name.to_owned(),
-        // Not the whole path: result files are for others.
-        None => Path::new(&args.guest).file_name().map_or_else(
-            || args.guest.clone(),
-            |name| name.to_string_lossy().into_owned(),
-        ),
-    };
-    Ok(Guest {
-        name,
-        program,
-        input,
     })
 }
 

@@ -6,6 +6,8 @@ mod files;
 mod guests;
 mod inspect;
 mod out;
+mod params;
+mod prove;
 mod run;
 mod ship;
 mod validate;
@@ -26,8 +28,8 @@ use rewit::{Error, Result};
 /// checks that these are identical, and prints what each encoding costs and up to which bandwidth
 /// recomputing is faster than shipping.
 ///
-/// Exit codes: 0 success; 1 failure; 2 wrong usage or a capability that is missing; 3 results that
-/// should be the same differ. `exec` exits with the guest's own code.
+/// Exit codes: 0 success; 1 failure; 2 wrong usage or a capability that is missing; 3 a proof was
+/// rejected, or results that should be the same differ. `exec` exits with the guest's own code.
 #[derive(Parser, Debug)]
 #[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -49,6 +51,10 @@ enum Command {
     Regenerate(ship::RegenerateArgs),
     /// Say what the header of a shipment file says.
     Inspect(inspect::InspectArgs),
+    /// Prove a segment, or every segment of a run.
+    Prove(prove::ProveArgs),
+    /// Verify proofs of segments, and that they are one run.
+    Verify(prove::VerifyArgs),
     /// Check result files.
     Validate(validate::ValidateArgs),
     /// List what this build can compute on.
@@ -129,6 +135,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Encode(args) => ship::encode(&args).map(done),
         Command::Regenerate(args) => ship::regenerate(&args).map(done),
         Command::Inspect(args) => inspect::inspect(&args).map(done),
+        Command::Prove(args) => prove::prove(&args).map(done),
+        Command::Verify(args) => prove::verify(&args).map(done),
         Command::Validate(args) => validate::validate(&args).map(done),
         Command::Devices => devices::devices().map(done),
         Command::Guests => guests::list().map(done),
@@ -145,7 +153,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
 pub(crate) fn exit_code(error: &Error) -> ExitCode {
     ExitCode::from(match error {
         Error::Usage(_) => 2,
-        Error::Differs(_) => 3,
+        Error::Differs(_) | Error::Rejected(_) => 3,
         _ => 1,
     })
 }

@@ -8,9 +8,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rewit::measure::{self, Hardware, Job, Measurement, Parameters, Progress, Selection};
 use rewit::report::{self, ResultFile};
 use rewit::ship::{Compression, Encoding};
+use rewit::stark::{PROVABLE_LOG_CYCLES, Shape};
 use rewit::{Error, Result};
 
 use super::out::Out;
+use super::params::ParamArgs;
 use super::{
     CutArgs, GuestArgs, guests, parse_compression, parse_encoding, print, say, use_threads,
 };
@@ -38,6 +40,11 @@ pub(crate) struct RunArgs {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     samples: u32,
+    /// How many of the segments measured to prove, from the first; 0 proves none.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    prove: u32,
+    #[command(flatten)]
+    params: ParamArgs,
     /// Threads that encode, decode and regenerate [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
@@ -82,6 +89,22 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
     };
     let encodings = chosen(&args.encodings, &Encoding::ALL);
     let compressions = chosen(&args.compressions, &Compression::ALL);
+    let log_cycles = args.cut.segment_log_cycles;
+    let proof = match args.prove {
+        0 => None,
+        _ if !PROVABLE_LOG_CYCLES.contains(&log_cycles) => {
+            say(&format!(
+                "warning: segments of 2^{log_cycles} cycles are not proven; 2^{} to 2^{} are",
+                PROVABLE_LOG_CYCLES.start(),
+                PROVABLE_LOG_CYCLES.end()
+            ));
+            None
+        }
+        _ => Some(
+            args.params
+                .choose(&Shape::of_segment(&guest.program, log_cycles), 1)?,
+        ),
+    };
     let parameters = Parameters {
         log_cycles: args.cut.segment_log_cycles,
         log_chunk: args.cut.chunk_log_cycles,
@@ -91,6 +114,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         max_cycles: args.guest.max_cycles,
         threads: use_threads(args.threads)?,
         samples: args.samples,
+        proofs: if proof.is_some() { args.prove } else { 0 },
+        proof,
     };
     let job = Job {
         name: &guest.name,

@@ -126,7 +126,8 @@ pub(crate) fn encode(args: &EncodeArgs) -> Result<()> {
     Ok(())
 }
 
-fn none_such(segment: u32, runner: &Runner<'_>) -> Error {
+/// There is no such segment: the guest stopped before.
+pub(super) fn none_such(segment: u32, runner: &Runner<'_>) -> Error {
     if let Some(Stop::Trap(trap)) = runner.stop() {
         return Error::Trap(trap);
     }

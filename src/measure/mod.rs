@@ -5,11 +5,15 @@
 mod capture;
 mod encodings;
 mod hardware;
+mod memory;
+mod proofs;
 mod run;
 mod stage;
 
 pub use capture::{Capture, Captured};
 pub use hardware::{Hardware, Simd};
+pub use memory::PeakMemory;
+pub use proofs::ProvenSegment;
 pub use run::{
     Guest, Job, MeasuredSegment, Measurement, Parameters, Progress, Selection, run, segments_of,
 };

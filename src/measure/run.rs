@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::encodings::shuffled;
-use super::{Capture, Captured, Key, Rows, Stage};
+use super::{Capture, Captured, Key, ProvenSegment, Rows, Stage};
 use crate::segment::Runner;
 use crate::ship::{Compression, Encoding};
+use crate::stark::Params;
 use crate::vm::{NoRecord, Program, Recorder, Stop, Vm};
 use crate::witness::Witness;
 use crate::{Error, Result};
@@ -46,6 +47,12 @@ pub struct Parameters {
     pub threads: u32,
     /// Most samples of a stage per segment; fewer are taken of long stages.
     pub samples: u32,
+    /// How many of the segments measured are proven, from the first.
+    #[serde(default)]
+    pub proofs: u32,
+    /// Parameters of the proofs; none if nothing is proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Params>,
 }
 
 /// The guest that was run.
@@ -97,6 +104,8 @@ pub struct Measurement {
     pub num_segments: u64,
     /// Segments measured.
     pub segments: Vec<MeasuredSegment>,
+    /// Segments proven.
+    pub proofs: Vec<ProvenSegment>,
     /// Measurements.
     pub rows: Rows,
     /// What was left out and why, in words.
@@ -158,6 +167,9 @@ pub fn run(
     } = *job.parameters;
     let chosen = segments_of(segments, state.measurement.guest.cycles, log_cycles);
     state.total += (chosen.len() * job.encodings.len()) as u64;
+    if job.parameters.proof.is_some() {
+        state.total += u64::from(job.parameters.proofs).min(chosen.len() as u64);
+    }
 
     let mut runner = Runner::new(job.program, job.input, log_cycles, log_chunk)?;
     let mut previous = None;
@@ -242,6 +254,7 @@ impl<'j, 'f> State<'j, 'f> {
             parameters: job.parameters.clone(),
             num_segments: 0,
             segments: Vec::new(),
+            proofs: Vec::new(),
             rows: Rows::default(),
             notes: Vec::new(),
         };
@@ -257,7 +270,7 @@ impl<'j, 'f> State<'j, 'f> {
         Ok(state)
     }
 
-    fn report(&mut self, done: &str, steps: u64, milestone: bool) -> Result<()> {
+    pub(super) fn report(&mut self, done: &str, steps: u64, milestone: bool) -> Result<()> {
         self.step += steps;
         let (step, total, so_far) = (self.step, self.total, &self.measurement);
         (self.progress)(&Progress {
@@ -356,7 +369,15 @@ impl<'j, 'f> State<'j, 'f> {
             self.encoding(captured, encoding, digest)?;
             self.report(&format!("segment {}: {encoding}", segment.index), 1, false)?;
         }
-        Ok(())
+        let Parameters { proofs, proof, .. } = self.job.parameters;
+        match proof {
+            Some(params) if self.measurement.proofs.len() < *proofs as usize => {
+                let witness =
+                    captured.witness(self.job.program, std::mem::take(&mut self.spare))?;
+                self.prove(segment.index, params, witness)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -420,6 +441,8 @@ mod tests {
             max_cycles: 1 << 20,
             threads: 1,
             samples: 1,
+            proofs: 0,
+            proof: None,
         };
         let job = Job {
             name: "fib",

@@ -45,6 +45,12 @@ pub enum Stage {
     Regenerate,
     /// Length of a shipment.
     Size,
+    /// A witness to a proof.
+    Prove,
+    /// The bytes of a proof to a verdict.
+    Verify,
+    /// Length of a proof.
+    ProofSize,
 }
 
 impl Stage {
@@ -58,15 +64,17 @@ impl Stage {
             Self::Decode => "decode",
             Self::Regenerate => "regenerate",
             Self::Size => "size",
+            Self::Prove => "prove",
+            Self::Verify => "verify",
+            Self::ProofSize => "proof-size",
         }
     }
 
     /// The unit of its samples.
     pub fn unit(self) -> Unit {
-        if self == Self::Size {
-            Unit::Bytes
-        } else {
-            Unit::Seconds
+        match self {
+            Self::Size | Self::ProofSize => Unit::Bytes,
+            _ => Unit::Seconds,
         }
     }
 }
@@ -108,6 +116,16 @@ impl Key {
         Self {
             encoding: Some(encoding.name().to_owned()),
             compression: Some(compression.name().to_owned()),
+            ..Self::of_run(stage)
+        }
+    }
+
+    /// A stage of a proof, or a part of it.
+    pub fn proof(stage: Stage, part: Option<&str>) -> Self {
+        let computed = stage == Stage::Prove;
+        Self {
+            part: part.map(str::to_owned),
+            backend: computed.then(|| "cpu".to_owned()),
             ..Self::of_run(stage)
         }
     }

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::verdict::{Verdict, verdicts};
-use crate::measure::{Guest, Hardware, MeasuredSegment, Measurement, Parameters, Row};
+use crate::measure::{
+    Guest, Hardware, MeasuredSegment, Measurement, Parameters, ProvenSegment, Row,
+};
 
 /// Version of the format written, and the only one read.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -34,6 +36,9 @@ pub struct ResultFile {
     pub num_segments: u64,
     /// The segments measured.
     pub segments: Vec<MeasuredSegment>,
+    /// The segments proven.
+    #[serde(default)]
+    pub proofs: Vec<ProvenSegment>,
     /// Measurements.
     pub rows: Vec<Row>,
     /// What follows from them for links that were not measured.
@@ -98,6 +103,7 @@ impl ResultFile {
             num_segments: measurement.num_segments,
             verdicts: verdicts(&measurement.segments, &rows),
             segments: measurement.segments.clone(),
+            proofs: measurement.proofs.clone(),
             rows,
             notes: measurement.notes.clone(),
         }

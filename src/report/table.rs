@@ -10,7 +10,7 @@ use super::{
     ResultFile, Verdict, Witnesses, format_bandwidth, format_bytes, format_count, format_ratio,
     format_seconds,
 };
-use crate::measure::{MeasuredSegment, Row, Stage};
+use crate::measure::{MeasuredSegment, Row, Stage, Summary};
 use crate::model::{Crossing, GIGABIT, LINKS_GBPS};
 use crate::ship::{Compression, Encoding};
 
@@ -27,6 +27,7 @@ pub fn render(result: &ResultFile) -> String {
         let _ = conclusion(&mut out, result);
         let _ = padded(&mut out, result);
     }
+    let _ = proofs(&mut out, result);
     for note in &result.notes {
         let _ = writeln!(out, "note: {note}");
     }
@@ -233,6 +234,77 @@ fn legend(out: &mut String, result: &ResultFile) -> std::fmt::Result {
             out,
             "* delta-prev: {}; keeping or forwarding it is not counted.",
             super::conclusion::NEEDS_PREVIOUS
+        )?;
+    }
+    Ok(())
+}
+
+/// Says what proving took, and how long the proofs are beside what was shipped.
+fn proofs(out: &mut String, result: &ResultFile) -> std::fmt::Result {
+    let Some(params) = &result.parameters.proof else {
+        return Ok(());
+    };
+    let of = |stage, part: Option<&str>, index| {
+        let rows = result.rows.iter();
+        let mut rows = rows.filter(|row| row.key.stage == stage && row.key.part.as_deref() == part);
+        let samples = rows.next()?.samples.iter();
+        let values: Vec<f64> = samples
+            .filter(|sample| sample.segment == Some(index))
+            .map(|sample| sample.value)
+            .collect();
+        Some(Summary::of(&values)?.median)
+    };
+    let seconds = |value: Option<f64>| value.map_or("-".to_owned(), format_seconds);
+    writeln!(out)?;
+    for proof in &result.proofs {
+        let bytes = (proof.argument_bytes + proof.statement_bytes) as f64;
+        let witness = result.segments.iter().find(|s| s.index == proof.index);
+        let ratio = witness.map_or(0.0, |segment| segment.witness_bytes as f64 / bytes);
+        writeln!(
+            out,
+            "proof     segment {}, {} rows: {} = {} argument + {} statement, 1/{} of the witness; \
+             proved in {}, verified in {}{}",
+            proof.index,
+            format_count(proof.rows.into()),
+            format_bytes(bytes),
+            format_bytes(proof.argument_bytes as f64),
+            format_bytes(proof.statement_bytes as f64),
+            format_count(ratio as u64),
+            seconds(of(Stage::Prove, None, proof.index)),
+            seconds(of(Stage::Verify, None, proof.index)),
+            proof
+                .peak_memory_bytes
+                .map_or(String::new(), |bytes| format!(
+                    ", peak memory {}",
+                    format_bytes(bytes as f64)
+                ))
+        )?;
+        let johnson = proof.johnson_bits;
+        writeln!(
+            out,
+            "          bits of security (computed): unique decoding {:.1}, Johnson {} proven; {:.1} \
+             conjectured",
+            proof.unique_decoding_bits,
+            johnson.map_or("-".to_owned(), |bits| format!("{bits:.1}")),
+            proof.conjectured_bits
+        )?;
+    }
+    if !result.proofs.is_empty() {
+        writeln!(
+            out,
+            "          Plonky3 batch STARK, BabyBear^{}, BLAKE3: blowup {}, {} queries, arity {}, final \
+             polynomial {}, cap {}, grinding {}/{}/{}/{}/{}",
+            params.extension,
+            1 << params.log_blowup,
+            params.num_queries,
+            1 << params.log_arity,
+            1 << params.log_final_len,
+            1 << params.cap_height,
+            params.grinding.lookup,
+            params.grinding.out_of_domain,
+            params.grinding.batch,
+            params.grinding.commit,
+            params.grinding.query,
         )?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::{ResultFile, SCHEMA_VERSION, Verdict};
-use crate::measure::{Kind, MeasuredSegment, Row, Summary};
+use crate::measure::{Kind, MeasuredSegment, ProvenSegment, Row, Summary};
 use crate::model::Crossing;
 use crate::ship::{Compression, Encoding};
 use crate::{Error, Result};
@@ -78,6 +78,7 @@ fn check(result: &ResultFile) -> Result<()> {
         parameters,
         num_segments,
         segments,
+        proofs,
         rows,
         verdicts,
         notes: _,
@@ -154,6 +155,7 @@ fn check(result: &ResultFile) -> Result<()> {
             )));
         }
     }
+    check_proofs(result, proofs)?;
     let mut keys = HashSet::new();
     for (i, row) in rows.iter().enumerate() {
         check_row(&format!("rows[{i}]"), row)?;
@@ -193,6 +195,57 @@ fn check(result: &ResultFile) -> Result<()> {
         }
     }
     check_verdicts(verdicts, &super::verdicts(segments, rows))
+}
+
+/// Checks that what was proven was measured, and with parameters a proof can have.
+fn check_proofs(result: &ResultFile, proofs: &[ProvenSegment]) -> Result<()> {
+    let params = &result.parameters.proof;
+    if let Some(params) = params {
+        params
+            .check()
+            .map_err(|error| bad(&format!("parameters.proof: {error}")))?;
+    }
+    if !proofs.is_empty() && params.is_none() {
+        return Err(bad("proofs are there, but no parameters.proof"));
+    }
+    for (i, proof) in proofs.iter().enumerate() {
+        let at = format!("proofs[{i}]");
+        let ProvenSegment {
+            index,
+            rows,
+            argument_bytes: _,
+            statement_bytes: _,
+            unique_decoding_bits,
+            johnson_bits,
+            conjectured_bits,
+            peak_memory_bytes: _,
+        } = proof;
+        if !result
+            .segments
+            .iter()
+            .any(|segment| segment.index == *index)
+        {
+            return Err(bad(&format!(
+                "{at}.index is {index}, which is not among the segments"
+            )));
+        }
+        if proofs[..i].iter().any(|other| other.index == *index) {
+            return Err(bad(&format!("{at}.index is {index}, as of an earlier one")));
+        }
+        if u64::from(*rows) != 1 << result.parameters.log_cycles {
+            return Err(bad(&format!(
+                "{at}.rows is {rows}: expected 2^{}",
+                result.parameters.log_cycles
+            )));
+        }
+        number(&format!("{at}.unique_decoding_bits"), *unique_decoding_bits)?;
+        number(
+            &format!("{at}.johnson_bits"),
+            johnson_bits.unwrap_or_default(),
+        )?;
+        number(&format!("{at}.conjectured_bits"), *conjectured_bits)?;
+    }
+    Ok(())
 }
 
 /// Checks that verdicts are those `expected` of segments and rows.

@@ -1,12 +1,14 @@
 //! Parameters of a proof: FRI, grinding, and the field that challenges are drawn from.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::witness::layout::MIN_ROWS;
 use crate::{Error, Result};
 
 /// Proof-of-work bits at each place where a prover could otherwise retry a challenge for free.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Grinding {
     /// Before the two challenges of the lookup argument.
     pub lookup: u8,
@@ -22,7 +24,8 @@ pub struct Grinding {
 
 /// Parameters of a proof, all of which the verifier must be told: a proof that carries others than
 /// were asked for is refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Params {
     /// Base-2 logarithm of the inverse rate; at least 1, since quotients have two chunks.
     pub log_blowup: u8,

@@ -1,6 +1,7 @@
 //! Proving a segment.
 
 use std::mem::ManuallyDrop;
+use std::ops::RangeInclusive;
 
 use p3_air::symbolic::SymbolicExpressionExt;
 use p3_baby_bear::BabyBear;
@@ -16,9 +17,12 @@ use super::params::Params;
 use super::proof::{Argument, SegmentProof};
 use super::statement::Statement;
 use crate::vm::Program;
-use crate::witness::layout::{MIN_ROWS, range};
+use crate::witness::layout::{MAX_LOG_ROWS, MIN_ROWS, range};
 use crate::witness::{Matrix, Witness};
 use crate::{Error, Result};
+
+/// Base-2 logarithms of the numbers of cycles that a segment must have to be proven.
+pub const PROVABLE_LOG_CYCLES: RangeInclusive<u32> = MIN_ROWS.ilog2()..=MAX_LOG_ROWS;
 
 /// What is computed once per program and parameters.
 enum Setup {

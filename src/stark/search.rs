@@ -1,6 +1,6 @@
 //! The smallest proof that is secure enough.
 
-use super::params::{Grinding, MAX_GRINDING, Params};
+use super::params::{Grinding, MAX_GRINDING, MAX_LOG_FINAL_LEN, Params};
 use super::security::{Analysis, Level, security};
 use super::shape::Shape;
 use super::size;
@@ -44,7 +44,7 @@ impl Default for Limits {
 /// and arity, then every final length and cap height.
 pub fn smallest(shape: &Shape, bits: f64, limits: &Limits) -> Option<Params> {
     // A final polynomial as long as the shortest table leaves nothing to fold, and Plonky3 refuses.
-    let max_log_final = shape.min_log_height().saturating_sub(1).min(8) as u8;
+    let max_log_final = (shape.min_log_height().saturating_sub(1) as u8).min(MAX_LOG_FINAL_LEN);
     let mut best: Option<(f64, Params)> = None;
     for log_blowup in least_log_blowup(shape)..=limits.max_log_blowup.min(5) {
         for log_arity in 1..=limits.max_log_arity.min(5) {

@@ -8,6 +8,12 @@ use p3_batch_stark::symbolic::{get_max_constraint_degree, get_symbolic_constrain
 use p3_field::extension::BinomialExtensionField;
 use p3_lookup::{InteractionSymbolicBuilder, Lookup, Lookups};
 
+use super::air::{ProgramAir, TableAir};
+use super::proof::{Argument, SegmentProof};
+use super::verify::MAX_LOG_PROGRAM_ROWS;
+use crate::vm::Program;
+use crate::witness::layout::{MIN_ROWS, range};
+
 /// Modulus of the tables' field, BabyBear.
 pub const MODULUS: u64 = (1 << 31) - (1 << 27) + 1;
 
@@ -122,6 +128,45 @@ impl Table {
 }
 
 impl Shape {
+    /// A batch that is no more secure than those of segments of `2^log_cycles` cycles of `program`, to
+    /// choose parameters by: as many words touched as cycles, which puts most messages on buses, and
+    /// the shortest log, since short tables are what limits the Johnson regime.
+    ///
+    /// Only a segment that touches a new word in nearly every cycle *and* moves a unit in nearly every
+    /// cycle can be less secure, by a fraction of a bit.
+    pub fn of_segment(program: &Program, log_cycles: u32) -> Self {
+        let least = MIN_ROWS.ilog2();
+        let mut heights = [log_cycles.max(least); TableAir::COUNT];
+        heights[TableAir::LOG] = least;
+        heights[TableAir::PROGRAM] = ProgramAir::new(program).height().ilog2();
+        heights[TableAir::RANGE] = range::LOG_ROWS;
+        Self::of_heights(&heights)
+    }
+
+    /// The batch that `proof` says it is of. A proof that verifies has these heights.
+    pub fn of_proof(proof: &SegmentProof) -> Self {
+        let heights = match &proof.argument {
+            Argument::Quartic(proof) => &proof.degree_bits,
+            Argument::Quintic(proof) => &proof.degree_bits,
+        };
+        // Whatever is claimed, no table of a proof that verifies is taller than this.
+        let heights = heights
+            .iter()
+            .map(|bits| (*bits).min(MAX_LOG_PROGRAM_ROWS as usize) as u32);
+        Self::of_heights(&heights.collect::<Vec<_>>())
+    }
+
+    /// The tables of a segment with these heights.
+    fn of_heights(log_heights: &[u32]) -> Self {
+        let airs = TableAir::for_verifier();
+        let tables = airs.iter().zip(log_heights);
+        Self {
+            tables: tables
+                .map(|(air, log_height)| Table::of_air(air, *log_height))
+                .collect(),
+        }
+    }
+
     /// A batch of one table.
     pub fn of_table(table: Table) -> Self {
         Self {

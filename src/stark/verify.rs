@@ -282,7 +282,7 @@ where
 }
 
 /// Base-2 logarithm of the most rows a program table may have: there are 2^30 words.
-const MAX_LOG_PROGRAM_ROWS: u32 = 24;
+pub(super) const MAX_LOG_PROGRAM_ROWS: u32 = 24;
 
 /// The point at which the tables are opened, by replaying the transcript of a proof that Plonky3's
 /// verifier has accepted.
