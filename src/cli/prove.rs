@@ -57,7 +57,7 @@ pub(crate) struct VerifyArgs {
     #[arg(required = true, value_name = "FILE|DIR")]
     proofs: Vec<PathBuf>,
     /// The program: a built-in guest or the path of an ELF file.
-    #[arg(long, value_name = "NAME|PATH", required_unless_present = "key")]
+    #[arg(long, value_name = "NAME|PATH")]
     guest: Option<String>,
     /// The program, by the digest of its key, which `rewit prove` prints.
     #[arg(long, value_name = "HEX", conflicts_with_all = ["guest", "chain", "input"])]
@@ -207,6 +207,12 @@ fn levels(security: &Security) -> String {
 
 /// Verifies proofs.
 pub(crate) fn verify(args: &VerifyArgs) -> Result<()> {
+    if args.guest.is_none() && args.key.is_none() {
+        return Err(Error::Usage(
+            "a proof is of a program; give --guest, or --key with the digest that rewit prove printed"
+                .to_owned(),
+        ));
+    }
     let (paths, folder) = proofs(&args.proofs)?;
     let chained = args.chain || folder;
     let program = match &args.guest {
@@ -237,7 +243,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<()> {
         let expected = match (&program, args.key) {
             (_, Some(key)) => key,
             (Some(program), None) => keys.of(program, &proof)?,
-            (None, None) => unreachable!("clap requires one of them"),
+            (None, None) => unreachable!("checked above"),
         };
         let rejected = |reason: String| Error::Rejected(format!("{}: {reason}", path.display()));
         let found = security(&proof.params, &Shape::of_proof(&proof));
