@@ -60,7 +60,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "NAME|PATH")]
     guest: Option<String>,
     /// The program, by the digest of its key, which `rewit prove` prints.
-    #[arg(long, value_name = "HEX", conflicts_with_all = ["guest", "chain", "input"])]
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["guest", "input"])]
     key: Option<blake3::Hash>,
     /// Least provable bits of security to accept.
     #[arg(long, value_name = "BITS", default_value_t = 100)]
