@@ -7,6 +7,7 @@
 )]
 
 pub mod parts;
+pub mod target;
 pub mod third_party;
 
 use p3_matrix::dense::RowMajorMatrix;
