@@ -198,7 +198,8 @@ impl SegmentProof {
 
     /// The proof with these bytes; nothing is verified yet.
     ///
-    /// Memory: at most 32 times `bytes`.
+    /// Memory: at most 80 times `bytes`. An empty list is one byte, and takes 24 in a list that may
+    /// be held twice, once at double length, while it grows.
     ///
     /// # Errors
     /// Why the bytes are no proof.
