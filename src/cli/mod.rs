@@ -6,6 +6,7 @@ mod files;
 mod guests;
 mod inspect;
 mod out;
+mod proof_size;
 mod run;
 mod ship;
 mod validate;
@@ -49,6 +50,8 @@ enum Command {
     Regenerate(ship::RegenerateArgs),
     /// Say what the header of a shipment file says.
     Inspect(inspect::InspectArgs),
+    /// Measure how long proofs are and how secure, over a grid of parameters.
+    ProofSize(proof_size::ProofSizeArgs),
     /// Check result files.
     Validate(validate::ValidateArgs),
     /// List what this build can compute on.
@@ -129,6 +132,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Encode(args) => ship::encode(&args).map(done),
         Command::Regenerate(args) => ship::regenerate(&args).map(done),
         Command::Inspect(args) => inspect::inspect(&args).map(done),
+        Command::ProofSize(args) => proof_size::proof_size(&args).map(done),
         Command::Validate(args) => validate::validate(&args).map(done),
         Command::Devices => devices::devices().map(done),
         Command::Guests => guests::list().map(done),

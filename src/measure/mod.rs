@@ -5,6 +5,7 @@
 mod capture;
 mod encodings;
 mod hardware;
+pub mod proof_size;
 mod run;
 mod stage;
 
