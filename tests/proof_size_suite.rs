@@ -3,9 +3,15 @@
 use std::fs;
 
 use assert_cmd::Command;
+use p3_air::{Air, AirBuilder, BaseAir, WindowAccess};
+use p3_batch_stark::{ProverData, StarkInstance, prove_batch, verify_batch};
+use p3_field::PrimeCharacteristicRing;
+use p3_lookup::{Count, InteractionBuilder, LookupBus};
+use p3_matrix::dense::RowMajorMatrix;
 use rewit::Error;
 use rewit::measure::proof_size::{Kind, Options, Proved, Subject, Synthetic, measure, suite};
-use rewit::stark::{Grinding, Params, Shape, Table};
+use rewit::stark::config::{Challenge, Config, Val, config};
+use rewit::stark::{Grinding, Params, Shape, Table, size};
 
 const PARAMS: Params = Params {
     log_blowup: 1,
@@ -47,7 +53,7 @@ fn a_synthetic_proof_has_the_modelled_parts() {
                 ..PARAMS
             };
             let measured = measure(&subject, &params).expect("proves and verifies");
-            let modelled = rewit::stark::size::batch(&shape, &params);
+            let modelled = size::batch(&shape, &params);
             // Chance moves the paths of so few queries; everything else is exact.
             let paths = modelled.input_paths + modelled.fri_paths;
             let difference = measured.bytes as f64 - modelled.total();
@@ -59,6 +65,116 @@ fn a_synthetic_proof_has_the_modelled_parts() {
             );
         }
     }
+}
+
+/// Bytes looked up, and the table that holds them.
+#[derive(Clone, Copy)]
+enum ByteAir {
+    Query { width: usize },
+    Table,
+}
+
+const BYTES: LookupBus<'static> = LookupBus::new("bytes");
+
+impl BaseAir<Val> for ByteAir {
+    fn width(&self) -> usize {
+        match self {
+            Self::Query { width } => *width,
+            Self::Table => 1,
+        }
+    }
+
+    fn preprocessed_trace(&self) -> Option<RowMajorMatrix<Val>> {
+        let bytes = || RowMajorMatrix::new_col((0..256).map(Val::from_u32).collect());
+        matches!(self, Self::Table).then(bytes)
+    }
+
+    fn preprocessed_width(&self) -> usize {
+        usize::from(matches!(self, Self::Table))
+    }
+
+    fn main_next_row_columns(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    fn preprocessed_next_row_columns(&self) -> Vec<usize> {
+        Vec::new()
+    }
+}
+
+impl<AB> Air<AB> for ByteAir
+where
+    AB: InteractionBuilder<F = Val>,
+{
+    fn eval(&self, builder: &mut AB) {
+        let main = builder.main();
+        let row: Vec<AB::Expr> = main.current_slice().iter().map(|x| (*x).into()).collect();
+        match self {
+            Self::Query { .. } => {
+                for cell in row {
+                    builder
+                        .assert_zero(cell.clone() * (cell.clone() - cell.clone()) * cell.clone());
+                    BYTES.lookup_key(builder, [cell], Count::bounded(AB::Expr::ONE, 1));
+                }
+            }
+            Self::Table => {
+                let byte: AB::Expr = builder.preprocessed().current_slice()[0].into();
+                BYTES.table_entry(builder, [byte], row[0].clone());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_with_lookups_and_fixed_columns_has_the_modelled_parts() {
+    type E = Challenge<5>;
+    let (width, log_height) = (7, 11);
+    let airs = [ByteAir::Query { width }, ByteAir::Table];
+    let cells = (0..width << log_height).map(|i| (i * i + i / 3) as u32 % 256);
+    let mut counts = [0u32; 256];
+    let cells = cells.inspect(|byte| counts[*byte as usize] += 1);
+    let query = RowMajorMatrix::new(cells.map(Val::from_u32).collect(), width);
+    let table = RowMajorMatrix::new_col(counts.map(Val::from_u32).to_vec());
+
+    let params = Params {
+        extension: 5,
+        log_final_len: 3,
+        ..PARAMS
+    };
+    let config: Config<E> = config(&params, &[1; 32]);
+    let heights = [log_height, 8];
+    let data = ProverData::from_airs_and_degrees(&config, &airs, &heights).expect("commits");
+    let (traces, public) = ([&query, &table], [Vec::new(), Vec::new()]);
+    let instances = StarkInstance::new_multiple(&airs, &traces, &public);
+    let proof = prove_batch(&config, &instances, &data).expect("proves");
+    verify_batch(&config, &airs, &proof, &public, &data.common).expect("verifies");
+    let bytes = postcard::to_allocvec(&proof).expect("serializes").len() as f64;
+
+    let tables = airs.iter().zip(heights);
+    let tables = tables.map(|(air, log_height)| Table::of_air(air, log_height as u32));
+    let shape = Shape {
+        tables: tables.collect(),
+    };
+    for (table, lookups) in shape.tables.iter().zip(&data.common.lookups) {
+        assert_eq!(table.lookups, lookups.len());
+    }
+    assert_eq!(
+        shape.tables.iter().map(|t| t.messages).sum::<usize>(),
+        width + 1
+    );
+    assert_eq!(shape.tables[1].preprocessed, 1);
+    let opening = &proof.opening_proof;
+    let inputs = opening.input_openings.iter();
+    let inputs = inputs.map(|opening| opening.opening_proof.sibling_hashes.len());
+    let rounds = opening.commit_phase_openings.iter();
+    let rounds = rounds.map(|step| step.opening_proof.sibling_hashes.len());
+    let paths = 32.0 * inputs.chain(rounds).sum::<usize>() as f64;
+    let modelled = size::batch(&shape, &params);
+    let rest = modelled.total() - modelled.input_paths - modelled.fri_paths;
+    assert!(
+        (bytes - paths - rest).abs() <= 4.0,
+        "{bytes} {paths} {modelled:?}"
+    );
 }
 
 /// Claims to have a proof.

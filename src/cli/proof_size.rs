@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use rewit::Result;
-use rewit::measure::proof_size::{Options, Row, Synthetic, suite};
+use rewit::measure::proof_size::{Opening, Options, Row, Synthetic, suite};
 use rewit::report::{ProofSizes, format_bytes};
 
 use super::files::write_file;
@@ -62,6 +62,9 @@ pub(crate) struct ProofSizeArgs {
     /// Only search; do not vary parameters one at a time.
     #[arg(long)]
     no_sweep: bool,
+    /// Do not compare FRI with WHIR as commitments alone.
+    #[arg(long)]
+    no_openings: bool,
     /// Threads [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
@@ -99,7 +102,12 @@ pub(crate) fn proof_size(args: &ProofSizeArgs) -> Result<()> {
     for height in heights {
         for width in widths {
             let subject = Synthetic::new(*height, *width as usize);
-            suites.push(suite(&subject, &options, &mut progress)?);
+            let mut suite = suite(&subject, &options, &mut progress)?;
+            if !args.no_openings {
+                let opening = Opening::new(subject.into_trace());
+                suite.rows.extend(opening.suite(&options, &mut progress)?);
+            }
+            suites.push(suite);
         }
     }
     let elapsed = started.elapsed().as_secs_f64();

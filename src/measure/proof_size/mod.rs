@@ -3,6 +3,7 @@
 //! A size counts as measured only if it is the length of a proof that was made, verified from its
 //! bytes, and refused with one of its bits changed, all in this run.
 
+mod opening;
 mod sweep;
 mod synthetic;
 
@@ -10,10 +11,12 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::stark::security::Level;
 use crate::stark::size::{self, Size};
 use crate::stark::{Params, Shape, security};
 use crate::{Error, Result};
 
+pub use opening::Opening;
 pub use sweep::{Options, Requirement, Suite, suite};
 pub use synthetic::{MixAir, Synthetic};
 
@@ -172,31 +175,42 @@ impl Row {
     pub fn fri(subject: &dyn Subject, purpose: &str, params: &Params) -> Self {
         let shape = subject.shape();
         let size = size::batch(&shape, params);
-        let security = security(params, &shape);
-        let bits = |level: &security::Level| Bits {
-            bits: level.bits(),
-            binding: level.binding().name.to_owned(),
-            multiplicity: level.multiplicity,
-        };
-        Self {
+        let row = Self {
             subject: subject.name(),
             log_height: shape.max_log_height(),
             elements: shape.elements(),
             scheme: Scheme::Fri,
             purpose: purpose.to_owned(),
             kind: Kind::Modelled,
-            params: Some(*params),
+            params: None,
             setting: None,
             measured: None,
             modelled_bytes: Some(size.total()),
             modelled_parts: Some(size),
             residual_percent: None,
-            unique: Some(bits(&security.unique)),
-            johnson: security.johnson.as_ref().map(bits),
-            conjectured: Some(bits(&security.conjectured)),
-            provable_bits: Some(security.provable().bits()),
+            unique: None,
+            johnson: None,
+            conjectured: None,
+            provable_bits: None,
             note: String::new(),
-        }
+        };
+        row.levels(params, &shape)
+    }
+
+    /// The row with FRI's parameters and the levels they give `shape`.
+    fn levels(mut self, params: &Params, shape: &Shape) -> Self {
+        let security = security(params, shape);
+        let bits = |level: &Level| Bits {
+            bits: level.bits(),
+            binding: level.binding().name.to_owned(),
+            multiplicity: level.multiplicity,
+        };
+        self.params = Some(*params);
+        self.unique = Some(bits(&security.unique));
+        self.johnson = security.johnson.as_ref().map(bits);
+        self.conjectured = Some(bits(&security.conjectured));
+        self.provable_bits = Some(security.provable().bits());
+        self
     }
 
     /// The row with what was measured.

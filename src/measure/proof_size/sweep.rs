@@ -138,7 +138,7 @@ pub fn suite(
     Ok(suite)
 }
 
-fn limits(options: &Options, extension: u8, max_log_blowup: u8) -> Limits {
+pub(super) fn limits(options: &Options, extension: u8, max_log_blowup: u8) -> Limits {
     Limits {
         extension,
         max_log_blowup,

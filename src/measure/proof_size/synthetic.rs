@@ -76,6 +76,11 @@ impl Synthetic {
         }
     }
 
+    /// The trace, for commitments alone.
+    pub fn into_trace(self) -> RowMajorMatrix<Val> {
+        self.trace
+    }
+
     fn prove_over<E>(&self, params: &Params) -> Result<Proved<'_>>
     where
         E: ExtensionField<Val>,
