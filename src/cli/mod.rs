@@ -7,6 +7,7 @@ mod guests;
 mod inspect;
 mod out;
 mod params;
+mod proof_size;
 mod prove;
 mod run;
 mod ship;
@@ -55,6 +56,8 @@ enum Command {
     Prove(prove::ProveArgs),
     /// Verify proofs of segments, and that they are one run.
     Verify(prove::VerifyArgs),
+    /// Measure how long proofs are and how secure, over a grid of parameters.
+    ProofSize(proof_size::ProofSizeArgs),
     /// Check result files.
     Validate(validate::ValidateArgs),
     /// List what this build can compute on.
@@ -137,6 +140,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Inspect(args) => inspect::inspect(&args).map(done),
         Command::Prove(args) => prove::prove(&args).map(done),
         Command::Verify(args) => prove::verify(&args).map(done),
+        Command::ProofSize(args) => proof_size::proof_size(&args).map(done),
         Command::Validate(args) => validate::validate(&args).map(done),
         Command::Devices => devices::devices().map(done),
         Command::Guests => guests::list().map(done),

@@ -6,6 +6,7 @@ mod capture;
 mod encodings;
 mod hardware;
 mod memory;
+pub mod proof_size;
 mod proofs;
 mod run;
 mod stage;

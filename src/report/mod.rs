@@ -2,6 +2,7 @@
 
 mod conclusion;
 mod format;
+mod proof_size;
 mod result;
 mod table;
 mod validate;
@@ -9,6 +10,7 @@ mod verdict;
 mod write;
 
 pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
+pub use proof_size::{PROOF_SIZE_VERSION, ProofSizes};
 pub use result::{ResultFile, SCHEMA_VERSION, Tool, schema};
 pub use table::render;
 pub use validate::{MAX_BYTES, is_result_file, read};

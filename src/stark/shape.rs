@@ -219,12 +219,10 @@ impl Shape {
         openings.sum()
     }
 
-    /// Distinct logarithms of heights, tallest first.
-    pub fn distinct_heights(&self) -> Vec<u32> {
-        let mut heights: Vec<u32> = self.heights().collect();
-        heights.sort_unstable_by(|a, b| b.cmp(a));
-        heights.dedup();
-        heights
+    /// Cells of all traces, without preprocessed, lookup and quotient columns.
+    pub fn elements(&self) -> u64 {
+        let cells = |table: &Table| (table.width as u64) << table.log_height;
+        self.tables.iter().map(cells).sum()
     }
 
     fn heights(&self) -> impl Iterator<Item = u32> + '_ {
