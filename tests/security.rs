@@ -5,7 +5,6 @@ use rewit::stark::security::soundcalc::{
     Arithmetization, Batching, Circuit, Gap, Lookup, Regime, conjectured_query_bits,
 };
 use rewit::stark::security::{Level, field_bits, security};
-use rewit::stark::size::fold_schedule;
 use rewit::stark::{Grinding, Params, Shape, Table};
 
 /// A prime field and the degree of the extension challenges are drawn from.
@@ -273,37 +272,6 @@ fn params(log_blowup: u8, log_arity: u8, extension: u8) -> Params {
     }
 }
 
-/// The same proof in the terms of soundcalc: one height, that of the tallest table.
-fn circuit(params: &Params, shape: &Shape) -> Circuit {
-    let log_length = shape.max_log_height();
-    let grinding = params.grinding;
-    let schedule = fold_schedule(&[log_length], params);
-    let messages = shape.messages().div_ceil(1 << log_length);
-    Circuit {
-        field_bits: field_bits(params.extension) as f64,
-        log_length,
-        log_blowup: params.log_blowup.into(),
-        batch: shape.openings(params.extension.into()) as f64,
-        batching: Batching::Powers,
-        folding: schedule.iter().map(|log_arity| 1 << log_arity).collect(),
-        queries: params.num_queries.into(),
-        grinding: [grinding.batch, grinding.commit, grinding.query].map(f64::from),
-        arithmetization: deep_ali(
-            shape.constraints() as u32,
-            shape.max_degree() as u32,
-            2,
-            grinding.out_of_domain.into(),
-        ),
-        lookups: vec![lookup(
-            "lookup",
-            f64::from(log_length).exp2(),
-            shape.message_width() as u32,
-            messages as u32,
-            grinding.lookup.into(),
-        )],
-    }
-}
-
 /// Asserts that a level's term exceeds that of the formulas by `more` bits.
 #[track_caller]
 fn compare(
@@ -338,7 +306,7 @@ fn unique_decoding_agrees_with_the_formulas() {
     let shape = shape();
     for params in grid() {
         let level = security(&params, &shape).unique;
-        let circuit = circuit(&params, &shape);
+        let circuit = Circuit::of(&params, &shape);
         let terms = circuit.terms(Regime::Unique);
         let rate = (-f64::from(params.log_blowup)).exp2();
         let n = (18.0 + f64::from(params.log_blowup)).exp2();
@@ -371,7 +339,7 @@ fn johnson_agrees_with_the_formulas() {
     for params in grid() {
         let level = security(&params, &shape).johnson.expect("is admissible");
         let multiplicity = level.multiplicity.expect("Johnson has one");
-        let circuit = circuit(&params, &shape);
+        let circuit = Circuit::of(&params, &shape);
         let terms = circuit.terms(Regime::Johnson(Gap::Multiplicity(multiplicity as u32)));
         let sqrt_rate = (-0.5 * f64::from(params.log_blowup)).exp2();
         let exact = 1e-6;
@@ -407,6 +375,21 @@ fn johnson_takes_the_best_multiplicity() {
     };
     let level = security(&few, &shape).johnson.expect("is admissible");
     assert!(level.multiplicity > Some(50), "{level:?}");
+}
+
+#[test]
+fn the_older_johnson_bound_gives_fewer_bits() {
+    let shape = shape();
+    for params in grid() {
+        let newer = security(&params, &shape).johnson.expect("is admissible");
+        let (multiplicity, _, bits) = Circuit::of(&params, &shape).best_johnson();
+        assert!(multiplicity >= 3);
+        // Unless queries, constraints or digests bind, of which both say the same.
+        assert!(
+            bits <= newer.bits() + 0.5 || newer.bits() == 128.0,
+            "{bits} {newer:?}"
+        );
+    }
 }
 
 #[test]

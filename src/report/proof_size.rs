@@ -75,7 +75,7 @@ impl ProofSizes {
             "subject,log_height,elements,scheme,purpose,kind,log_blowup,queries,log_arity,\
              log_final,cap,extension,grind_lookup,grind_ood,grind_batch,grind_commit,grind_query,\
              setting,bytes,modelled_bytes,residual_percent,unique_bits,unique_binding,johnson_bits,\
-             johnson_binding,johnson_m,conjectured_bits,conjectured_binding,prove_seconds,\
+             johnson_binding,johnson_m,johnson_2025_bits,johnson_2025_binding,johnson_2025_m,conjectured_bits,conjectured_binding,prove_seconds,\
              verify_seconds,within_600_kib,within_300_kib,note\n"
                 .to_owned();
         for row in &self.rows {
@@ -104,10 +104,12 @@ impl ProofSizes {
         let _ = writeln!(out, "{}", table(&self.rows));
         let _ = writeln!(
             out,
-            "\ngrind: lookup/out-of-domain/batch/commit/query bits. UDR, JBR: provable bits, unique \
-             decoding and\nJohnson bound; conj.: conjectured; each with its smallest term. Sizes of \
-             measured rows are lengths of\nproofs that verified and were refused with a bit changed. \
-             Modelled rows are marked ~."
+            "\ngrind: bits of proof of work before lookups/out-of-domain point/batching/folding/queries. \
+             UDR, JBR:\nprovable bits by p3-security, unique decoding and Johnson bound (eprint \
+             2026/2056); JBR 2025: by the\nformulas of ethereum/soundcalc (BCHKS25); conj.: \
+             conjectured; each with its smallest term. Sizes are\nlengths of proofs that verified \
+             and were refused with a bit changed; those marked ~ are modelled.\nprove: with \
+             serialization and grinding; verify: from the bytes."
         );
         for requirement in &self.requirements {
             let _ = writeln!(out, "{}", sentence(requirement));
@@ -148,6 +150,7 @@ fn table(rows: &[Row]) -> Table {
             "resid %",
             "UDR",
             "JBR",
+            "JBR 2025",
             "conj.",
             "prove",
             "verify",
@@ -157,7 +160,7 @@ fn table(rows: &[Row]) -> Table {
     for row in rows {
         let cells = cells(row);
         table.add_row(cells.into_iter().enumerate().map(|(i, cell)| {
-            let alignment = if (2..=8).contains(&i) || (9..=11).contains(&i) {
+            let alignment = if (2..=11).contains(&i) {
                 CellAlignment::Right
             } else {
                 CellAlignment::Left
@@ -168,7 +171,7 @@ fn table(rows: &[Row]) -> Table {
     table
 }
 
-fn cells(row: &Row) -> [String; 19] {
+fn cells(row: &Row) -> [String; 20] {
     let none = || "–".to_owned();
     let param = |get: &dyn Fn(&Params) -> String| row.params.as_ref().map_or_else(none, get);
     let fits = |limit| match row.fits(limit) {
@@ -215,6 +218,7 @@ fn cells(row: &Row) -> [String; 19] {
         number(row.residual_percent, 2),
         level(row.unique.as_ref()),
         level(row.johnson.as_ref()),
+        level(row.johnson_2025.as_ref()),
         level(row.conjectured.as_ref()),
         seconds(|measured| measured.prove_seconds),
         seconds(|measured| measured.verify_seconds),
@@ -276,7 +280,7 @@ fn sentence(requirement: &Requirement) -> String {
     }
 }
 
-fn csv_fields(row: &Row) -> [String; 33] {
+fn csv_fields(row: &Row) -> [String; 36] {
     let param = |get: fn(&Params) -> u16| {
         let value = row.params.as_ref().map(get);
         value.map_or_else(String::new, |value| value.to_string())
@@ -287,7 +291,10 @@ fn csv_fields(row: &Row) -> [String; 33] {
         let binding = level.as_ref().map(|level| level.binding.clone());
         binding.unwrap_or_default()
     };
-    let multiplicity = row.johnson.as_ref().and_then(|level| level.multiplicity);
+    let multiplicity = |level: &Option<Bits>| {
+        let multiplicity = level.as_ref().and_then(|level| level.multiplicity);
+        multiplicity.map_or_else(String::new, |m| m.to_string())
+    };
     let [within_600, within_300] = LIMITS_KIB.map(|limit| row.fits(limit));
     let flag = |value: Option<bool>| value.map_or_else(String::new, |value| value.to_string());
     [
@@ -316,7 +323,10 @@ fn csv_fields(row: &Row) -> [String; 33] {
         binding(&row.unique),
         bits(&row.johnson),
         binding(&row.johnson),
-        multiplicity.map_or_else(String::new, |m| m.to_string()),
+        multiplicity(&row.johnson),
+        bits(&row.johnson_2025),
+        binding(&row.johnson_2025),
+        multiplicity(&row.johnson_2025),
         bits(&row.conjectured),
         binding(&row.conjectured),
         number(row.measured.map(|measured| measured.prove_seconds)),

@@ -12,6 +12,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::stark::security::Level;
+use crate::stark::security::soundcalc::Circuit;
 use crate::stark::size::{self, Size};
 use crate::stark::{Params, Shape, security};
 use crate::{Error, Result};
@@ -159,6 +160,10 @@ pub struct Row {
     /// Johnson.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub johnson: Option<Bits>,
+    /// Johnson by the formulas of ethereum/soundcalc, which rest on BCHKS25 (eprint 2025/2055); the
+    /// level above rests on a bound of 2026 (eprint 2026/2056).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub johnson_2025: Option<Bits>,
     /// Conjectured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conjectured: Option<Bits>,
@@ -190,6 +195,7 @@ impl Row {
             residual_percent: None,
             unique: None,
             johnson: None,
+            johnson_2025: None,
             conjectured: None,
             provable_bits: None,
             note: String::new(),
@@ -208,6 +214,12 @@ impl Row {
         self.params = Some(*params);
         self.unique = Some(bits(&security.unique));
         self.johnson = security.johnson.as_ref().map(bits);
+        let (multiplicity, binding, bits_2025) = Circuit::of(params, shape).best_johnson();
+        self.johnson_2025 = Some(Bits {
+            bits: bits_2025,
+            binding,
+            multiplicity: Some(multiplicity as usize),
+        });
         self.conjectured = Some(bits(&security.conjectured));
         self.provable_bits = Some(security.provable().bits());
         self

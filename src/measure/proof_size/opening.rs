@@ -95,6 +95,7 @@ impl Opening {
             residual_percent: None,
             unique: None,
             johnson: None,
+            johnson_2025: None,
             conjectured: None,
             provable_bits: None,
             note: String::new(),

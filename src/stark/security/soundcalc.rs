@@ -7,7 +7,10 @@
 
 use std::f64::consts::LOG2_E;
 
-use super::super::size::siblings_at;
+use super::super::params::{Grinding, Params};
+use super::super::shape::Shape;
+use super::super::size::{fold_schedule, siblings_at};
+use super::{MAX_COMBO, field_bits};
 
 /// Bytes of a KiB.
 const KIB: f64 = 1024.0;
@@ -116,6 +119,70 @@ pub struct Circuit {
 }
 
 impl Circuit {
+    /// A proof of `shape` with `params`: tables count as one, of the tallest height, with all openings
+    /// in one batch and all messages in one lookup argument.
+    pub fn of(params: &Params, shape: &Shape) -> Self {
+        let log_length = shape.max_log_height();
+        let Grinding {
+            lookup,
+            out_of_domain,
+            batch,
+            commit,
+            query,
+        } = params.grinding;
+        let schedule = fold_schedule(&[log_length], params);
+        let messages = shape.messages().div_ceil(1 << log_length);
+        let lookups = (messages > 0).then(|| Lookup {
+            name: "lookup".to_owned(),
+            rows: f64::from(log_length).exp2(),
+            columns: shape.message_width() as f64,
+            count: messages as f64,
+            multilinear: false,
+            grinding: lookup.into(),
+        });
+        Self {
+            field_bits: field_bits(params.extension) as f64,
+            log_length,
+            log_blowup: params.log_blowup.into(),
+            batch: shape.openings(params.extension.into()) as f64,
+            batching: Batching::Powers,
+            folding: schedule.iter().map(|log_arity| 1 << log_arity).collect(),
+            queries: params.num_queries.into(),
+            grinding: [batch, commit, query].map(f64::from),
+            arithmetization: Arithmetization::DeepAli {
+                constraints: shape.constraints() as f64,
+                degree: shape.max_degree() as f64,
+                combo: MAX_COMBO as f64,
+                grinding: out_of_domain.into(),
+            },
+            lookups: lookups.into_iter().collect(),
+        }
+    }
+
+    /// The smallest term in a regime.
+    ///
+    /// # Panics
+    /// Never: there are always terms.
+    pub fn binding(&self, regime: Regime) -> (String, f64) {
+        let terms = self.terms(regime).into_iter();
+        terms
+            .reduce(|a, b| if b.1 < a.1 { b } else { a })
+            .expect("queries are a term")
+    }
+
+    /// The multiplicity that gives most bits in the Johnson regime, with the term that binds there.
+    ///
+    /// Cost: a millisecond or two.
+    pub fn best_johnson(&self) -> (u32, String, f64) {
+        let levels = (3..=1000).map(|m| {
+            let (name, bits) = self.binding(Regime::Johnson(Gap::Multiplicity(m)));
+            (m, name, bits)
+        });
+        levels
+            .reduce(|a, b| if b.2 > a.2 { b } else { a })
+            .expect("the range is not empty")
+    }
+
     /// All terms in a regime, in bits, not rounded. Folding rounds are `fold 1`, `fold 2`, ….
     pub fn terms(&self, regime: Regime) -> Vec<(String, f64)> {
         let k = f64::from(self.log_length).exp2();
