@@ -198,6 +198,7 @@ impl Subject for Liar {
         let accepts = self.accepts;
         Ok(Proved {
             bytes: vec![0; 100],
+            seconds: 0.0,
             verify: Box::new(move |bytes| accepts(bytes).then_some(()).ok_or("no".to_owned())),
         })
     }

@@ -4,15 +4,37 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use rewit::Result;
-use rewit::measure::proof_size::{Opening, Options, Row, Synthetic, suite};
+use rewit::measure::proof_size::{Opening, Options, ProvableSegment, Row, Suite, Synthetic, suite};
 use rewit::report::{ProofSizes, format_bytes};
+use rewit::segment::Runner;
+use rewit::witness::fill_from_reads;
+use rewit::{Error, Result};
 
 use super::files::write_file;
-use super::{print, say, use_threads};
+use super::ship::none_such;
+use super::{GuestArgs, guests, print, say, use_threads};
 
 #[derive(Args, Debug)]
 pub(crate) struct ProofSizeArgs {
+    #[command(flatten)]
+    guest: GuestArgs,
+    /// Base-2 logarithm of the cycles in a segment.
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 18,
+        value_parser = clap::value_parser!(u32).range(8..=22)
+    )]
+    segment_log_cycles: u32,
+    /// Numbers of the guest's segments to prove, separated by commas.
+    #[arg(long, value_name = "I", value_delimiter = ',', default_value = "0")]
+    segments: Vec<u32>,
+    /// Prove no segment.
+    #[arg(long)]
+    no_segments: bool,
+    /// Prove no tables made for the purpose.
+    #[arg(long)]
+    no_tables: bool,
     /// Base-2 logarithms of the heights of the tables to prove, separated by commas.
     #[arg(
         long,
@@ -56,7 +78,7 @@ pub(crate) struct ProofSizeArgs {
         value_parser = clap::value_parser!(u8).range(0..=30)
     )]
     max_grinding: u8,
-    /// Only one small table and no sweep.
+    /// Only one small table, no segment and no sweep.
     #[arg(long)]
     quick: bool,
     /// Only search; do not vary parameters one at a time.
@@ -95,10 +117,15 @@ pub(crate) fn proof_size(args: &ProofSizeArgs) -> Result<()> {
     };
     let (heights, widths) = if args.quick {
         (&[14][..], &[16][..])
+    } else if args.no_tables {
+        (&[][..], &[][..])
     } else {
         (&args.heights[..], &args.widths[..])
     };
     let mut suites = Vec::new();
+    if !args.quick && !args.no_segments {
+        segments(args, &options, &mut suites)?;
+    }
     for height in heights {
         for width in widths {
             let subject = Synthetic::new(*height, *width as usize);
@@ -131,6 +158,37 @@ pub(crate) fn proof_size(args: &ProofSizeArgs) -> Result<()> {
     }
     if !printed {
         print(sizes.render().as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Proves the segments that were asked for.
+fn segments(args: &ProofSizeArgs, options: &Options, suites: &mut Vec<Suite>) -> Result<()> {
+    let guest = guests::load(&args.guest)?;
+    let log_cycles = args.segment_log_cycles;
+    let mut runner = Runner::new(&guest.program, &guest.input, log_cycles, log_cycles.min(8))?;
+    let mut wanted = args.segments.clone();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut next = 0;
+    for index in wanted {
+        let mut recording = runner.next_segment();
+        while next < index && recording.is_some() {
+            recording = runner.next_segment();
+            next += 1;
+        }
+        next += 1;
+        let recording = recording.ok_or_else(|| none_such(index, &runner))?;
+        if runner.cycle() > args.guest.max_cycles {
+            return Err(Error::CycleLimit {
+                cycles: runner.cycle(),
+                pc: runner.state().pc,
+            });
+        }
+        let (segment, reads) = (&recording.segment, &recording.reads);
+        let witness = fill_from_reads(&guest.program, segment, reads, Vec::new())?;
+        let subject = ProvableSegment::new(&guest.name, index, &guest.program, witness);
+        suites.push(suite(&subject, options, &mut progress)?);
     }
     Ok(())
 }

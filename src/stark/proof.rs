@@ -223,11 +223,7 @@ impl SegmentProof {
         let key = take("key", bytes, &mut rest)?;
         let statement = take::<Wire>("statement", bytes, &mut rest)?;
         let statement = statement.into_statement().ok_or(DecodeError::BadAddress)?;
-        let argument = if params.extension == 4 {
-            Argument::Quartic(take("argument", bytes, &mut rest)?)
-        } else {
-            Argument::Quintic(take("argument", bytes, &mut rest)?)
-        };
+        let argument = Argument::take(params.extension, bytes, &mut rest)?;
         if !rest.is_empty() {
             return Err(DecodeError::Trailing(rest.len()));
         }
@@ -247,6 +243,28 @@ impl SegmentProof {
 }
 
 impl Argument {
+    /// The argument with these bytes, over the challenge field of degree `extension`, 4 or 5.
+    ///
+    /// # Errors
+    /// Why the bytes are no argument.
+    pub fn decode(extension: u8, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut rest = bytes;
+        let argument = Self::take(extension, bytes, &mut rest)?;
+        if rest.is_empty() {
+            Ok(argument)
+        } else {
+            Err(DecodeError::Trailing(rest.len()))
+        }
+    }
+
+    fn take<'a>(extension: u8, bytes: &'a [u8], rest: &mut &'a [u8]) -> Result<Self, DecodeError> {
+        if extension == 4 {
+            take("argument", bytes, rest).map(Self::Quartic)
+        } else {
+            take("argument", bytes, rest).map(Self::Quintic)
+        }
+    }
+
     /// The bytes of the argument alone: what is called the size of a proof.
     pub fn encode(&self) -> Vec<u8> {
         match self {

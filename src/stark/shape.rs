@@ -9,9 +9,12 @@ use p3_field::extension::BinomialExtensionField;
 use p3_lookup::{InteractionSymbolicBuilder, Lookup, Lookups};
 
 use super::air::{ProgramAir, TableAir};
+use super::columns::padded;
 use super::proof::{Argument, SegmentProof};
+use super::statement::Statement;
 use super::verify::MAX_LOG_PROGRAM_ROWS;
 use crate::vm::Program;
+use crate::witness::Witness;
 use crate::witness::layout::{MIN_ROWS, range};
 
 /// Modulus of the tables' field, BabyBear.
@@ -154,6 +157,18 @@ impl Shape {
             .iter()
             .map(|bits| (*bits).min(MAX_LOG_PROGRAM_ROWS as usize) as u32);
         Self::of_heights(&heights.collect::<Vec<_>>())
+    }
+
+    /// The batch that proves `witness`, whose statement is `statement`.
+    pub fn of_witness(witness: &Witness, statement: &Statement) -> Self {
+        let heights = [
+            witness.cpu.height(),
+            witness.boundary.height(),
+            witness.program.height(),
+            witness.range.height(),
+            padded(statement.log.len()),
+        ];
+        Self::of_heights(&heights.map(usize::ilog2))
     }
 
     /// The tables of a segment with these heights.

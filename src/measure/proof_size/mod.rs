@@ -4,6 +4,7 @@
 //! bytes, and refused with one of its bits changed, all in this run.
 
 mod opening;
+mod segment;
 mod sweep;
 mod synthetic;
 
@@ -18,6 +19,7 @@ use crate::stark::{Params, Shape, security};
 use crate::{Error, Result};
 
 pub use opening::Opening;
+pub use segment::ProvableSegment;
 pub use sweep::{Options, Requirement, Suite, suite};
 pub use synthetic::{MixAir, Synthetic};
 
@@ -49,6 +51,8 @@ pub type Verifier<'a> = Box<dyn Fn(&[u8]) -> std::result::Result<(), String> + '
 pub struct Proved<'a> {
     /// The proof as it is sent.
     pub bytes: Vec<u8>,
+    /// Seconds from the trace to the bytes.
+    pub seconds: f64,
     /// Decodes and verifies.
     pub verify: Verifier<'a>,
 }
@@ -254,10 +258,12 @@ impl Row {
 /// Whatever the prover says; [`Error::Differs`] if the proof does not verify, or still does after
 /// the change.
 pub fn measure(subject: &dyn Subject, params: &Params) -> Result<Measured> {
-    let start = Instant::now();
-    let Proved { mut bytes, verify } = subject.prove(params)?;
-    let prove_seconds = start.elapsed().as_secs_f64();
-    check(&subject.name(), &mut bytes, &verify, prove_seconds)
+    let Proved {
+        mut bytes,
+        seconds,
+        verify,
+    } = subject.prove(params)?;
+    check(&subject.name(), &mut bytes, &verify, seconds)
 }
 
 /// The part of [`measure`] after the prover.

@@ -173,12 +173,20 @@ impl Opening {
             let verdict = config.pcs().verify(vec![claim], &proof, &mut challenger);
             verdict.map_err(|error| format!("{error:?}"))
         });
-        self.check(Proved { bytes, verify }, start)
+        let seconds = start.elapsed().as_secs_f64();
+        self.check(Proved {
+            bytes,
+            seconds,
+            verify,
+        })
     }
 
-    fn check(&self, proved: Proved<'_>, start: Instant) -> Result<Measured> {
-        let seconds = start.elapsed().as_secs_f64();
-        let Proved { mut bytes, verify } = proved;
+    fn check(&self, proved: Proved<'_>) -> Result<Measured> {
+        let Proved {
+            mut bytes,
+            seconds,
+            verify,
+        } = proved;
         let name = format!("an opening of 2^{} × {}", self.log_height, self.width());
         check(&name, &mut bytes, &verify, seconds)
     }
@@ -336,7 +344,12 @@ impl Opening {
             let verdict = pcs().verify(&commitment, &proof, &mut challenger(), protocol);
             verdict.map_err(|error| format!("{error:?}"))
         });
-        self.check(Proved { bytes, verify }, start)
+        let seconds = start.elapsed().as_secs_f64();
+        self.check(Proved {
+            bytes,
+            seconds,
+            verify,
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! A table made to be proved: any height, any width, constraints of degree 3.
 
+use std::time::Instant;
+
 use p3_air::symbolic::SymbolicExpressionExt;
 use p3_air::{Air, AirBuilder, BaseAir, WindowAccess};
 use p3_batch_stark::{ProverData, StarkInstance, prove_batch, verify_batch};
@@ -93,8 +95,10 @@ impl Synthetic {
         let traces = [&self.trace];
         let public_values = [Vec::new()];
         let instances = StarkInstance::new_multiple(&airs, &traces, &public_values);
+        let start = Instant::now();
         let proof = prove_batch(&config, &instances, &data).map_err(refused)?;
         let bytes = postcard::to_allocvec(&proof).map_err(refused)?;
+        let seconds = start.elapsed().as_secs_f64();
         let verify: Verifier = Box::new(move |bytes| {
             let proof: Proof<E> = postcard::from_bytes(bytes).map_err(|e| e.to_string())?;
             if proof.degree_bits != heights {
@@ -103,7 +107,11 @@ impl Synthetic {
             verify_batch(&config, &airs, &proof, &[Vec::new()], &data.common)
                 .map_err(|error| format!("{error:?}"))
         });
-        Ok(Proved { bytes, verify })
+        Ok(Proved {
+            bytes,
+            seconds,
+            verify,
+        })
     }
 }
 
