@@ -584,9 +584,9 @@ fn weak_proofs_sold_as_strong_are_refused() {
             ground(|g, all| g.out_of_domain = all.out_of_domain),
             grinding(),
         ),
-        (ground(|g, all| g.batch = all.batch), opening()),
-        (ground(|g, all| g.commit = all.commit), opening()),
-        (ground(|g, all| g.query = all.query), opening()),
+        (ground(|g, all| g.batch = all.batch), grinding()),
+        (ground(|g, all| g.commit = all.commit), grinding()),
+        (ground(|g, all| g.query = all.query), grinding()),
     ];
     for (strong, expected) in cases {
         let prover = Prover::new(&run.program, strong).unwrap();

@@ -11,6 +11,8 @@
 //!
 //! What a proof does not say is whether the segment is part of a run: see [`Chain`](super::Chain).
 
+use std::fmt::Debug;
+
 use p3_air::BaseAir;
 use p3_air::symbolic::SymbolicExpressionExt;
 use p3_baby_bear::BabyBear;
@@ -20,6 +22,7 @@ use p3_batch_stark::{
     ProverData, StarkGenericConfig, VerificationError, verify_batch,
 };
 use p3_field::{Algebra, ExtensionField, PrimeCharacteristicRing};
+use p3_fri::verifier::FriError;
 use p3_lookup::LogUpGadget;
 use p3_symmetric::MerkleCap;
 
@@ -346,8 +349,11 @@ where
 }
 
 /// Plonky3's reason as ours.
-fn reason<E: std::fmt::Debug>(error: BatchVerificationError<E>) -> VerifyError {
+fn reason<C: Debug, I: Debug>(error: BatchVerificationError<FriError<C, I>>) -> VerifyError {
     match error {
+        BatchVerificationError::Verification(VerificationError::InvalidOpeningArgument(
+            error @ (FriError::InvalidPowWitness(_) | FriError::NonCanonicalPowWitness { .. }),
+        )) => VerifyError::Grinding(error.to_string()),
         BatchVerificationError::Verification(VerificationError::OodEvaluationMismatch {
             index,
         }) => VerifyError::Constraints {
