@@ -290,7 +290,7 @@ impl Opening {
                     return Vec::new();
                 }
             };
-            let pcs = Scheme2::<E>::new(config.clone(), Dft::default(), val_mmcs(0));
+            let pcs = WhirScheme::<E>::new(config.clone(), Dft::default(), val_mmcs(0));
             let security = pcs.prescribed_security(&self.protocol(folding));
             let terms = security.map(|security| security.terms).unwrap_or_default();
             let bits = terms.iter().map(|term| term.bits.bits());
@@ -321,7 +321,7 @@ impl Opening {
         let folding = whir.config.round_folding_factor(0);
         let pcs = || {
             let mmcs = val_mmcs(whir.cap_height);
-            Scheme2::<E>::new(whir.config.clone(), Dft::default(), mmcs)
+            WhirScheme::<E>::new(whir.config.clone(), Dft::default(), mmcs)
         };
         let challenger = || Challenger::from_hasher(vec![0; 32], p3_blake3::Blake3);
         let table = Polynomials::new(self.cells.transpose());
@@ -354,7 +354,7 @@ impl Opening {
 }
 
 /// WHIR over the same field, trees and transcript as FRI.
-type Scheme2<E> = WhirProver<E, Val, Dft, ValMmcs, Challenger, SuffixProver<Val, E>>;
+type WhirScheme<E> = WhirProver<E, Val, Dft, ValMmcs, Challenger, SuffixProver<Val, E>>;
 
 /// WHIR's parameters.
 struct Whir<E: ExtensionField<Val>> {
