@@ -49,9 +49,6 @@ pub enum Error {
     /// Wrong arguments.
     #[error("{0}")]
     Usage(String),
-    /// Bytes are not a proof.
-    #[error("bad proof: {0}")]
-    Proof(String),
     /// A proof was rejected.
     #[error("proof rejected: {0}")]
     Rejected(String),

@@ -125,6 +125,9 @@ fn a_whole_run_is_a_chain() {
     accepted(&[&out], &["--journal", &journal]);
     accepted(&all, &["--chain"]);
 
+    // Proofs of an earlier run are not mixed with new ones.
+    let again = ["prove", "--guest", "fib", "--all", "--out", &out];
+    fails(2, &["holds proofs already"], &again);
     rejected(&["exit"], &all, &["--chain", "--exit-code", "1"]);
     let other = dir.file("other", b"not it");
     rejected(&["journal"], &all, &["--chain", "--journal", &other]);
@@ -163,16 +166,16 @@ fn bad_files_and_arguments() {
             &["verify", &file, "--key", &key, "--security", "1"],
         );
     };
-    verify(&[], 1, &["bad magic"]);
-    verify(b"REWITPRF", 1, &["truncated"]);
-    verify(&bytes[..bytes.len() / 2], 1, &["bad proof"]);
-    verify(&[&bytes[..], &[0]].concat(), 1, &["1 bytes follow"]);
+    verify(&[], 3, &["bad magic", "bad.bin"]);
+    verify(b"REWITPRF", 3, &["truncated"]);
+    verify(&bytes[..bytes.len() / 2], 3, &["bad argument"]);
+    verify(&[&bytes[..], &[0]].concat(), 3, &["1 bytes follow"]);
     let mut version = bytes.clone();
     version[8] = 9;
-    verify(&version, 1, &["unsupported version 9"]);
+    verify(&version, 3, &["unsupported version 9"]);
     let mut params = bytes.clone();
     params[12] = 77;
-    verify(&params, 1, &["log blowup 77"]);
+    verify(&params, 3, &["log blowup 77"]);
     let mut flipped = bytes;
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;
@@ -185,6 +188,18 @@ fn bad_files_and_arguments() {
         &["ends in .proof"],
         &["verify", &dir.name("."), "--guest", "fib"],
     );
+    for claim in [
+        ["--exit-code", "0"],
+        ["--journal", &out],
+        ["--input", "small"],
+    ] {
+        let words = [claim[0], "--chain"];
+        fails(
+            2,
+            &words,
+            &[&["verify", &out, "--guest", "fib"][..], &claim].concat(),
+        );
+    }
     let guest = ["prove", "--guest", "fib", "--input", "small", "--out", &out];
     let usage = |words: &[&str], more: &[&str]| fails(2, words, &[&guest, more].concat());
     usage(&["no segment 99999"], &["--segment", "99999"]);

@@ -4,12 +4,30 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use rewit::measure::{
-    Guest, Hardware, Key, Kind, MeasuredSegment, Measurement, Parameters, Rows, Selection, Simd,
-    Stage,
+    Guest, Hardware, Key, Kind, MeasuredSegment, Measurement, Parameters, ProvenSegment, Rows,
+    Selection, Simd, Stage,
 };
 use rewit::model::Crossing;
 use rewit::report::{ResultFile, SCHEMA_VERSION, read, render, schema, to_json, write};
 use rewit::ship::{Compression, Encoding};
+use rewit::stark::{Grinding, Params};
+
+/// Parameters of a proof.
+const PARAMS: Params = Params {
+    log_blowup: 1,
+    num_queries: 161,
+    log_arity: 3,
+    log_final_len: 7,
+    cap_height: 0,
+    extension: 5,
+    grinding: Grinding {
+        lookup: 0,
+        out_of_domain: 0,
+        batch: 9,
+        commit: 3,
+        query: 20,
+    },
+};
 
 fn sample() -> ResultFile {
     let mut rows = Rows::default();
@@ -35,6 +53,11 @@ fn sample() -> ResultFile {
             Some(3),
             seconds / 2.0,
         );
+    }
+    rows.add(Key::proof(Stage::Prove, None), Some(3), 18.5);
+    rows.add(Key::proof(Stage::Verify, None), Some(3), 0.0065);
+    for (part, bytes) in [("argument", 478_560.0), ("statement", 33_583.0)] {
+        rows.add(Key::proof(Stage::ProofSize, Some(part)), Some(3), bytes);
     }
     let hash = blake3::hash(b"").to_string();
     let segment = |index| MeasuredSegment {
@@ -64,9 +87,21 @@ fn sample() -> ResultFile {
             max_cycles: 1 << 34,
             threads: 2,
             samples: 3,
+            proofs: 1,
+            proof: Some(PARAMS),
         },
         num_segments: 12,
         segments: vec![segment(3), segment(9)],
+        proofs: vec![ProvenSegment {
+            index: 3,
+            rows: 1 << 20,
+            argument_bytes: 478_560,
+            statement_bytes: 33_583,
+            unique_decoding_bits: 86.25,
+            johnson_bits: Some(100.125),
+            conjectured_bits: 125.5,
+            peak_memory_bytes: Some(4_300_000_000),
+        }],
         rows,
         notes: vec!["a note".into()],
     };
@@ -333,6 +368,78 @@ fn rows_and_verdicts_that_do_not_fit() {
     let mut result = sample();
     result.verdicts[2].bytes *= 1.0 + 1e-12;
     assert!(read(to_json(&result).as_bytes()).is_ok());
+}
+
+#[test]
+fn proofs_that_do_not_fit() {
+    for (from, to, words) in [
+        (
+            "\"rows\": 1048576",
+            "\"rows\": 1048575",
+            "proofs[0].rows is 1048575",
+        ),
+        (
+            "\"num_queries\": 161",
+            "\"num_queries\": 0",
+            "parameters.proof: number of queries 0",
+        ),
+        ("\"extension\": 5", "\"extension\": 6", "extension degree 6"),
+        (
+            "\"argument_bytes\": 478560",
+            "\"argument_bytes\": 478561",
+            "proofs[0].argument_bytes",
+        ),
+        (
+            "\"statement_bytes\": 33583",
+            "\"statement_bytes\": 3",
+            "proofs[0].statement_bytes",
+        ),
+        (
+            "\"unique_decoding_bits\": 86.25",
+            "\"unique_decoding_bits\": -1.0",
+            "unique_decoding_bits",
+        ),
+        (
+            "\"johnson_bits\": 100.125",
+            "\"johnson_bits\": -1.0",
+            "johnson_bits",
+        ),
+        (
+            "\"conjectured_bits\": 125.5",
+            "\"conjectured_bits\": -2.0",
+            "conjectured_bits",
+        ),
+    ] {
+        let message = message(from, to);
+        assert!(message.contains(words), "{message}");
+    }
+    let changed = |change: fn(&mut ResultFile)| {
+        let mut result = sample();
+        change(&mut result);
+        let error = read(to_json(&result).as_bytes()).unwrap_err();
+        error.to_string()
+    };
+    let twice = changed(|result| result.proofs.push(result.proofs[0].clone()));
+    assert!(twice.contains("as of an earlier one"), "{twice}");
+    let elsewhere = changed(|result| result.proofs[0].index = 4);
+    assert!(elsewhere.contains("not among the segments"), "{elsewhere}");
+    let without = changed(|result| result.parameters.proof = None);
+    assert!(without.contains("no parameters.proof"), "{without}");
+}
+
+/// Files of before there were proofs.
+#[test]
+fn files_without_proofs() {
+    let mut result = sample();
+    result.proofs.clear();
+    (result.parameters.proofs, result.parameters.proof) = (0, None);
+    result
+        .rows
+        .retain(|row| ![Stage::Prove, Stage::Verify, Stage::ProofSize].contains(&row.key.stage));
+    let text = to_json(&result);
+    let text = text.replace("\"proofs\": [],\n", "");
+    assert!(!text.contains("\"proofs\": ["), "{text}");
+    assert!(read(text.as_bytes()).unwrap() == result);
 }
 
 #[test]

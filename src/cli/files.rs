@@ -53,7 +53,7 @@ pub(crate) fn too_long(what: &str, limit: u64) -> Error {
 ///
 /// - `flag`: what names the file on the command line.
 pub(crate) fn read_file(flag: &str, path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let what = format!("{flag} {}", path.display());
+    let what = format!("{flag} {}", path.display()).trim_start().to_owned();
     let bytes = read_file_up_to(path, limit).map_err(failed(&*what))?;
     bytes.ok_or_else(|| too_long(&what, limit))
 }

@@ -75,7 +75,7 @@ pub(crate) struct ProofSizeArgs {
         long,
         value_name = "BITS",
         default_value_t = 20,
-        value_parser = clap::value_parser!(u8).range(0..=30)
+        value_parser = clap::value_parser!(u8).range(0..=i64::from(rewit::stark::params::MAX_GRINDING))
     )]
     max_grinding: u8,
     /// Only one small table, no segment and no sweep.

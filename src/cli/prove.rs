@@ -1,25 +1,27 @@
 //! `rewit prove` and `rewit verify`: segment proofs as files.
 
+use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 use rewit::measure::PeakMemory;
 use rewit::report::{format_bytes, format_count, format_seconds};
 use rewit::segment::Runner;
+use rewit::stark::air::ProgramAir;
 use rewit::stark::security::{Security, security};
 use rewit::stark::{Chain, Prover, SegmentProof, Shape};
 use rewit::vm::{Program, Stop};
 use rewit::witness::fill_from_reads;
 use rewit::{Error, Result};
 
-use super::files::{failed, read_file, refuse_same, write_file};
+use super::files::{MAX_INPUT, failed, read_file, refuse_same, write_file};
 use super::params::ParamArgs;
 use super::{GuestArgs, guests, print, say, use_threads};
 
-/// Most bytes of a proof file.
-const MAX_PROOF: u64 = 1 << 30;
+/// Most bytes of a proof file. Decoding takes up to 80 times as much memory.
+const MAX_PROOF: u64 = 64 << 20;
 
 #[derive(Args, Debug)]
 pub(crate) struct ProveArgs {
@@ -71,9 +73,9 @@ pub(crate) struct VerifyArgs {
     /// What the guest reads, as for `rewit prove`; for `--chain`.
     #[arg(long, value_name = "NAME|FILE")]
     input: Option<String>,
-    /// The exit code that the run is said to have; for `--chain`.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    exit_code: u32,
+    /// The exit code that the run is said to have; for `--chain` [default: 0].
+    #[arg(long, value_name = "N")]
+    exit_code: Option<u32>,
     /// A file with the journal that the run is said to have; for `--chain`.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
@@ -84,7 +86,7 @@ pub(crate) fn prove(args: &ProveArgs) -> Result<()> {
     use_threads(args.threads)?;
     let guest = guests::load(&args.guest)?;
     if args.all {
-        fs::create_dir_all(&args.out).map_err(failed(format!("--out {}", args.out.display())))?;
+        make_folder(&args.out)?;
     } else {
         refuse_same("--out", &args.out, &guests::files_of(&args.guest))?;
     }
@@ -126,9 +128,8 @@ pub(crate) fn prove(args: &ProveArgs) -> Result<()> {
         let proved = start.elapsed();
         let bytes = proof.encode();
         let start = Instant::now();
-        proof
-            .verify(&params, &key)
-            .map_err(|error| Error::Differs(format!("segment {index}: own proof: {error}")))?;
+        let own = |error| Error::Differs(format!("segment {index}: own proof: {error}"));
+        proof.verify(&params, &key).map_err(own)?;
         let verified = start.elapsed();
         let path = if args.all {
             args.out.join(format!("segment-{index:04}.proof"))
@@ -155,7 +156,7 @@ pub(crate) fn prove(args: &ProveArgs) -> Result<()> {
                 format_bytes(bytes as f64)
             ))
         ));
-        let found = security(&params, &Shape::of_proof(&proof));
+        let found = security(&params, &Shape::of_proof(&proof).map_err(own)?);
         if index == 0 || !args.all {
             say(&levels(&found));
         }
@@ -171,7 +172,11 @@ pub(crate) fn prove(args: &ProveArgs) -> Result<()> {
         }
     }
     if let Some(Stop::Trap(trap)) = runner.stop() {
-        say(&format!("warning: the run ends in a trap: {trap}"));
+        // No chain of segments that does not exit is accepted.
+        if args.all {
+            return Err(Error::Trap(trap));
+        }
+        say(&format!("warning: the segment ends in a trap: {trap}"));
     }
     if index == args.segment && !args.all {
         return Err(super::ship::none_such(args.segment, &runner));
@@ -205,63 +210,72 @@ fn levels(security: &Security) -> String {
     )
 }
 
-/// Verifies proofs.
-pub(crate) fn verify(args: &VerifyArgs) -> Result<()> {
-    if args.guest.is_none() && args.key.is_none() {
+/// Makes the folder for the proofs of a run; there may be none in it yet.
+fn make_folder(path: &Path) -> Result<()> {
+    if path.as_os_str() == "-" {
         return Err(Error::Usage(
-            "a proof is of a program; give --guest, or --key with the digest that rewit prove printed"
-                .to_owned(),
+            "--all writes a file per segment; give --out a folder".to_owned(),
         ));
     }
+    fs::create_dir_all(path).map_err(failed(format!("--out {}", path.display())))?;
+    if proofs_in(path)?.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "--out {} holds proofs already; give another folder, or empty it",
+        path.display()
+    )))
+}
+
+/// The files in a folder that end in `.proof`, in the order of their numbers.
+fn proofs_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = failed(folder.display().to_string());
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(&failed)? {
+        let path = entry.map_err(&failed)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "proof")
+        {
+            paths.push(path);
+        }
+    }
+    // Numbers have four digits, or more from 10,000 on.
+    paths.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
+    Ok(paths)
+}
+
+/// Verifies proofs.
+pub(crate) fn verify(args: &VerifyArgs) -> Result<()> {
     let (paths, folder) = proofs(&args.proofs)?;
     let chained = args.chain || folder;
+    check_flags(args, chained)?;
     let program = match &args.guest {
         Some(name) => Some(guests::load_program(name)?),
         None => None,
     };
-    let input = match (&program, chained) {
-        (Some(_), true) => {
-            let guest = args.guest.clone().unwrap_or_default();
-            guests::load_input(&guest, args.input.as_deref())?
-        }
+    let input = match &args.guest {
+        Some(guest) if chained => guests::load_input(guest, args.input.as_deref())?,
         _ => Vec::new(),
     };
-    let mut chain = match (&program, chained) {
-        (Some(program), true) => Some(Chain::new(program, &input)?),
-        (None, true) => {
-            return Err(Error::Usage(
-                "a chain is checked against the program; give --guest".to_owned(),
-            ));
-        }
+    let journal = match &args.journal {
+        Some(path) => Some(read_file("--journal", path, MAX_INPUT)?),
+        None => None,
+    };
+    let mut chain = match &program {
+        Some(program) if chained => Some(Chain::new(program, &input)?),
         _ => None,
     };
     let mut keys = Keys::default();
     for path in &paths {
         let bytes = read_file("", path, MAX_PROOF)?;
-        let proof = SegmentProof::decode(&bytes)?;
         let start = Instant::now();
-        let expected = match (&program, args.key) {
-            (_, Some(key)) => key,
-            (Some(program), None) => keys.of(program, &proof)?,
-            (None, None) => unreachable!("checked above"),
-        };
-        let rejected = |reason: String| Error::Rejected(format!("{}: {reason}", path.display()));
-        let found = security(&proof.params, &Shape::of_proof(&proof));
-        if found.provable().bits() < f64::from(args.security) {
-            return Err(rejected(format!(
-                "its parameters give {:.1} provable bits of security ({}), --security asks for {}",
-                found.provable().bits(),
-                found.provable().binding().name,
-                args.security
-            )));
-        }
-        proof
-            .verify(&proof.params, &expected)
-            .map_err(|error| rejected(error.to_string()))?;
+        let checked = check(&bytes, args, program.as_ref(), &mut keys);
+        let (proof, found) = checked.map_err(|reason| named(path, reason))?;
         if let Some(chain) = &mut chain {
             chain
                 .push(&proof.statement)
-                .map_err(|error| rejected(error.to_string()))?;
+                .map_err(|error| named(path, Error::Rejected(error.to_string())))?;
         }
         say(&format!(
             "{}: segment {} accepted in {}: {}; {}",
@@ -279,19 +293,11 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<()> {
         );
         return print(b"accepted\n");
     };
-    let outcome = chain
-        .finish()
-        .map_err(|error| Error::Rejected(error.to_string()))?;
-    let journal = match &args.journal {
-        Some(path) => Some(read_file("--journal", path, MAX_PROOF)?),
-        None => None,
-    };
+    let outcome = chain.finish().map_err(rejected)?;
+    let exit_code = args.exit_code.unwrap_or(0);
     outcome
-        .check_claim(
-            args.exit_code,
-            journal.as_deref().unwrap_or(&outcome.journal),
-        )
-        .map_err(|error| Error::Rejected(error.to_string()))?;
+        .check_claim(exit_code, journal.as_deref().unwrap_or(&outcome.journal))
+        .map_err(rejected)?;
     say(&format!(
         "{} segments, {} cycles: one run from the program's start to its exit with code {}; journal \
          of {}, BLAKE3 {}",
@@ -304,6 +310,73 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<()> {
     print(b"accepted\n")
 }
 
+/// Refuses flags that would say nothing.
+fn check_flags(args: &VerifyArgs, chained: bool) -> Result<()> {
+    let usage = |text: &str| Err(Error::Usage(text.to_owned()));
+    match (&args.guest, &args.key) {
+        (None, None) => {
+            return usage(
+                "a proof is of a program; give --guest, or --key with the digest that rewit prove \
+                 printed",
+            );
+        }
+        (None, Some(_)) if chained => {
+            return usage("a chain is checked against the program itself; give --guest, not --key");
+        }
+        _ => {}
+    }
+    let claims = [
+        ("--input", args.input.is_some()),
+        ("--exit-code", args.exit_code.is_some()),
+        ("--journal", args.journal.is_some()),
+    ];
+    match claims.iter().find(|(_, given)| *given) {
+        Some((flag, _)) if !chained => usage(&format!(
+            "{flag} is a claim about a whole run; give --chain with all of its segments, or leave it \
+             out"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Decodes and verifies one proof; cheap checks come first.
+fn check(
+    bytes: &[u8],
+    args: &VerifyArgs,
+    program: Option<&Program>,
+    keys: &mut Keys,
+) -> Result<(SegmentProof, Security)> {
+    let proof = SegmentProof::decode(bytes).map_err(rejected)?;
+    let found = security(&proof.params, &Shape::of_proof(&proof).map_err(rejected)?);
+    if found.provable().bits() < f64::from(args.security) {
+        return Err(rejected(format!(
+            "its parameters give {:.1} provable bits of security ({}), --security asks for {}",
+            found.provable().bits(),
+            found.provable().binding().name,
+            args.security
+        )));
+    }
+    let expected = match (program, args.key) {
+        (Some(program), _) => keys.of(program, &proof)?,
+        (None, Some(key)) => key,
+        (None, None) => unreachable!("flags are checked before"),
+    };
+    proof.verify(&proof.params, &expected).map_err(rejected)?;
+    Ok((proof, found))
+}
+
+fn rejected(reason: impl ToString) -> Error {
+    Error::Rejected(reason.to_string())
+}
+
+/// Names the file in the reason to reject it.
+fn named(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Rejected(reason) => Error::Rejected(format!("{}: {reason}", path.display())),
+        other => other,
+    }
+}
+
 /// The files to verify, and whether they were given as a folder.
 fn proofs(given: &[PathBuf]) -> Result<(Vec<PathBuf>, bool)> {
     let [folder] = given else {
@@ -312,42 +385,37 @@ fn proofs(given: &[PathBuf]) -> Result<(Vec<PathBuf>, bool)> {
     if !folder.is_dir() {
         return Ok((given.to_vec(), false));
     }
-    let failed = failed(folder.display().to_string());
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(&failed)? {
-        let path = entry.map_err(&failed)?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "proof")
-        {
-            paths.push(path);
-        }
-    }
+    let paths = proofs_in(folder)?;
     if paths.is_empty() {
         return Err(Error::Usage(format!(
             "no file in {} ends in .proof; give the folder that rewit prove --all wrote",
             folder.display()
         )));
     }
-    paths.sort();
     Ok((paths, true))
 }
 
 /// Keys of one program, by the parameters they depend on.
 #[derive(Default)]
-struct Keys(Option<(rewit::stark::Params, blake3::Hash)>);
+struct Keys(HashMap<(u8, u8), blake3::Hash>);
 
 impl Keys {
     fn of(&mut self, program: &Program, proof: &SegmentProof) -> Result<blake3::Hash> {
-        if let Some((params, digest)) = self.0
-            && params == proof.params
-        {
-            return Ok(digest);
+        let params = &proof.params;
+        let key = (params.log_blowup, params.cap_height);
+        if let Some(digest) = self.0.get(&key) {
+            return Ok(*digest);
         }
-        let digest = Prover::new(program, proof.params)?
-            .key()
-            .digest(&proof.params);
-        self.0 = Some((proof.params, digest));
+        // Another program, most likely; without the work of committing to this one.
+        let rows = ProgramAir::new(program).height();
+        if rows != 1 << proof.key.log_rows.min(31) {
+            return Err(rejected(format!(
+                "the proof is of another program: its table has 2^{} rows, not {rows}",
+                proof.key.log_rows
+            )));
+        }
+        let digest = Prover::new(program, *params)?.key().digest(params);
+        self.0.insert(key, digest);
         Ok(digest)
     }
 }

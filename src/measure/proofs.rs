@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::run::{State, another, time};
 use super::{Key, PeakMemory, Stage};
-use crate::stark::security::security;
+use crate::stark::security::{Level, security};
 use crate::stark::{Params, Prover, SegmentProof, Shape};
 use crate::witness::Witness;
 use crate::{Error, Result};
@@ -37,15 +37,20 @@ pub struct ProvenSegment {
 }
 
 impl ProvenSegment {
-    fn new(proof: &SegmentProof, rows: usize, peak_memory_bytes: Option<u64>) -> Self {
-        let security = security(&proof.params, &Shape::of_proof(proof));
+    fn new(
+        proof: &SegmentProof,
+        shape: &Shape,
+        rows: usize,
+        peak_memory_bytes: Option<u64>,
+    ) -> Self {
+        let security = security(&proof.params, shape);
         Self {
             index: proof.statement.index,
             rows: rows as u32,
             argument_bytes: proof.argument.encode().len() as u64,
             statement_bytes: proof.encode_statement().len() as u64,
             unique_decoding_bits: security.unique.bits(),
-            johnson_bits: security.johnson.as_ref().map(|level| level.bits()),
+            johnson_bits: security.johnson.as_ref().map(Level::bits),
             conjectured_bits: security.conjectured.bits(),
             peak_memory_bytes,
         }
@@ -68,7 +73,9 @@ impl State<'_, '_> {
         let (proof, took) = time(|| prover.prove(index, witness));
         let proof = proof?;
         self.add(Key::proof(Stage::Prove, None), Some(index), took);
-        let proven = ProvenSegment::new(&proof, rows, peak.bytes());
+        let memory = peak.bytes();
+        let shape = Shape::of_proof(&proof).map_err(|error| own(index, &error.to_string()))?;
+        let proven = ProvenSegment::new(&proof, &shape, rows, memory);
         let sizes = [
             ("argument", proven.argument_bytes),
             ("statement", proven.statement_bytes),
@@ -87,9 +94,7 @@ impl State<'_, '_> {
                     .verify(params, &key)
                     .map_err(|error| error.to_string())
             });
-            verified.map_err(|error| {
-                Error::Differs(format!("segment {index}: own proof rejected: {error}"))
-            })?;
+            verified.map_err(|error| own(index, &error))?;
             self.add(Key::proof(Stage::Verify, None), Some(index), took);
             (taken, spent) = (taken + 1, spent + took);
         }
@@ -105,4 +110,8 @@ impl State<'_, '_> {
         self.measurement.proofs.push(proven);
         self.report(&format!("segment {index}: proof"), 1, true)
     }
+}
+
+fn own(index: u32, reason: &str) -> Error {
+    Error::Differs(format!("segment {index}: own proof rejected: {reason}"))
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::{ResultFile, SCHEMA_VERSION, Verdict};
-use crate::measure::{Kind, MeasuredSegment, ProvenSegment, Row, Summary};
+use crate::measure::{Key, Kind, MeasuredSegment, ProvenSegment, Row, Stage, Summary};
 use crate::model::Crossing;
 use crate::ship::{Compression, Encoding};
 use crate::{Error, Result};
@@ -213,8 +213,8 @@ fn check_proofs(result: &ResultFile, proofs: &[ProvenSegment]) -> Result<()> {
         let ProvenSegment {
             index,
             rows,
-            argument_bytes: _,
-            statement_bytes: _,
+            argument_bytes,
+            statement_bytes,
             unique_decoding_bits,
             johnson_bits,
             conjectured_bits,
@@ -237,6 +237,18 @@ fn check_proofs(result: &ResultFile, proofs: &[ProvenSegment]) -> Result<()> {
                 "{at}.rows is {rows}: expected 2^{}",
                 result.parameters.log_cycles
             )));
+        }
+        for (part, bytes) in [("argument", argument_bytes), ("statement", statement_bytes)] {
+            let key = Key::proof(Stage::ProofSize, Some(part));
+            let rows = result.rows.iter().filter(|row| row.key == key);
+            let mut samples = rows.flat_map(|row| &row.samples);
+            let sample = samples.find(|sample| sample.segment == Some(*index));
+            if sample.is_none_or(|sample| sample.value != *bytes as f64) {
+                return Err(bad(&format!(
+                    "{at}.{part}_bytes is {bytes}: expected the sample of rows, {:?}",
+                    sample.map(|sample| sample.value)
+                )));
+            }
         }
         number(&format!("{at}.unique_decoding_bits"), *unique_decoding_bits)?;
         number(

@@ -8,7 +8,7 @@
 //!   below 2^30, limbs below 2^16, flags 0 or 1, bytes left at most [`MAX_TRANSFER_BYTES`], 1 to
 //!   2^[`MAX_LOG_ROWS`] cycles. The constraints leave the position of a transfer that is not in
 //!   progress free: it is zero.
-//! - The boundary lists words by strictly ascending address, then exactly the 32 registers, so that
+//! - The boundary lists no more words than there are cycles, by strictly ascending address, then exactly the 32 registers, so that
 //!   each cell enters and leaves the memory argument once. `x0` is 0 before and after.
 //! - Rows of the log ascend strictly and are cycles of the segment: a proof compares the log with
 //!   what the cpu table sent as multisets, and this makes it the list, in order.
@@ -82,6 +82,16 @@ pub enum StatementError {
         found: u32,
         /// What it must be.
         expected: u32,
+    },
+    /// More cells than a segment of so many cycles can touch: a word in each, and the registers.
+    #[error("the boundary has {found} cells, a segment of {cycles} cycles at most {most}")]
+    BoundaryLength {
+        /// Number of cells.
+        found: usize,
+        /// The segment's cycles.
+        cycles: u32,
+        /// The most there may be.
+        most: usize,
     },
     /// A boundary address is neither a word's nor a register's.
     #[error("boundary address {address:#x} is neither below 2^30 nor that of a register")]
@@ -252,6 +262,15 @@ impl Statement {
     }
 
     fn check_boundary(&self) -> Result<(), StatementError> {
+        let cycles = self.public[public::NUM_CYCLES];
+        let most = cycles as usize + NUM_REGISTERS as usize;
+        if self.boundary.len() > most {
+            return Err(StatementError::BoundaryLength {
+                found: self.boundary.len(),
+                cycles,
+                most,
+            });
+        }
         let mut previous = None;
         let mut num_registers = 0;
         for cell in &self.boundary {

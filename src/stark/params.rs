@@ -46,8 +46,9 @@ pub struct Params {
 /// Largest base-2 logarithm of the final polynomial's length: every table is longer.
 pub const MAX_LOG_FINAL_LEN: u8 = MIN_ROWS.ilog2() as u8 - 1;
 
-/// Most bits that may be ground at one place: about a minute of hashing on two cores.
-pub const MAX_GRINDING: u8 = 30;
+/// Most bits that may be ground at one place. A nonce is a field element, of which there are fewer
+/// than 2^31: with 26 bits none of them fits once in 10^12 tries, with 30 once in seven.
+pub const MAX_GRINDING: u8 = 26;
 
 impl Params {
     /// Size in bytes of [`to_bytes`](Self::to_bytes).

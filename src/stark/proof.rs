@@ -20,7 +20,6 @@ use super::config::{Challenge, Proof};
 use super::key::ProgramKey;
 use super::params::Params;
 use super::statement::{Cell, Event, Statement};
-use crate::Error;
 use crate::witness::layout::public;
 
 /// First bytes of a proof file.
@@ -87,12 +86,6 @@ pub enum DecodeError {
     /// The proof would be encoded otherwise.
     #[error("not in canonical form from byte {0} on")]
     NotCanonical(usize),
-}
-
-impl From<DecodeError> for Error {
-    fn from(error: DecodeError) -> Self {
-        Self::Proof(error.to_string())
-    }
 }
 
 /// The statement as it is sent.

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use p3_air::symbolic::SymbolicExpressionExt;
 use p3_baby_bear::BabyBear;
 use p3_batch_stark::{ProverData, StarkInstance, prove_batch};
-use p3_field::{Algebra, ExtensionField, PrimeCharacteristicRing};
+use p3_field::{Algebra, ExtensionField, PrimeCharacteristicRing, TwoAdicField};
 use p3_matrix::dense::RowMajorMatrix;
 
 use super::air::{ProgramAir, TableAir};
@@ -50,6 +50,15 @@ impl Prover {
         params.check()?;
         let program = ProgramAir::new(program);
         let log_rows = program.height().ilog2();
+        let extended = log_rows + u32::from(params.log_blowup);
+        if extended > BabyBear::TWO_ADICITY as u32 {
+            return Err(Error::Usage(format!(
+                "a program of 2^{log_rows} instructions extended by 2^{} is longer than the field \
+                 allows, 2^{}; give a lower --log-blowup",
+                params.log_blowup,
+                BabyBear::TWO_ADICITY
+            )));
+        }
         let airs = TableAir::for_prover(program);
         let (setup, commitment) = if params.extension == 4 {
             let (data, commitment) = setup(&params, &airs, log_rows)?;
@@ -159,11 +168,10 @@ fn field_matrix(matrix: Matrix) -> RowMajorMatrix<BabyBear> {
     RowMajorMatrix::new(cells, width)
 }
 
-fn setup<E>(
-    params: &Params,
-    airs: &[TableAir],
-    log_rows: u32,
-) -> Result<(ProverData<Config<E>>, Vec<[u8; 32]>)>
+/// A prover's data with the commitment to the fixed columns.
+type Committed<E> = (ProverData<Config<E>>, Vec<[u8; 32]>);
+
+fn setup<E>(params: &Params, airs: &[TableAir], log_rows: u32) -> Result<Committed<E>>
 where
     E: ExtensionField<Val>,
     SymbolicExpressionExt<Val, E>: Algebra<E>,

@@ -10,9 +10,9 @@ use p3_lookup::{InteractionSymbolicBuilder, Lookup, Lookups};
 
 use super::air::{ProgramAir, TableAir};
 use super::columns::padded;
-use super::proof::{Argument, SegmentProof};
+use super::proof::SegmentProof;
 use super::statement::Statement;
-use super::verify::MAX_LOG_PROGRAM_ROWS;
+use super::verify::VerifyError;
 use crate::vm::Program;
 use crate::witness::Witness;
 use crate::witness::layout::{MIN_ROWS, range};
@@ -146,17 +146,14 @@ impl Shape {
         Self::of_heights(&heights)
     }
 
-    /// The batch that `proof` says it is of. A proof that verifies has these heights.
-    pub fn of_proof(proof: &SegmentProof) -> Self {
-        let heights = match &proof.argument {
-            Argument::Quartic(proof) => &proof.degree_bits,
-            Argument::Quintic(proof) => &proof.degree_bits,
-        };
-        // Whatever is claimed, no table of a proof that verifies is taller than this.
-        let heights = heights
-            .iter()
-            .map(|bits| (*bits).min(MAX_LOG_PROGRAM_ROWS as usize) as u32);
-        Self::of_heights(&heights.collect::<Vec<_>>())
+    /// The batch that `proof` is of, if it verifies.
+    ///
+    /// # Errors
+    /// If its statement or its heights are none that a proof can have; whether it verifies is not
+    /// looked at.
+    pub fn of_proof(proof: &SegmentProof) -> Result<Self, VerifyError> {
+        let heights = proof.log_heights()?;
+        Ok(Self::of_heights(&heights.map(|height| height as u32)))
     }
 
     /// The batch that proves `witness`, whose statement is `statement`.

@@ -50,7 +50,10 @@ pub enum VerifyError {
         accepted: Params,
     },
     /// The program is another one.
-    #[error("the proof is of another program: its key is {found}, not {expected}")]
+    #[error(
+        "the proof is of another program, or the key of other parameters: its key is {found}, not \
+         {expected}"
+    )]
     Program {
         /// Digest of the proof's key.
         found: blake3::Hash,
@@ -110,13 +113,29 @@ pub enum VerifyError {
 }
 
 impl SegmentProof {
+    /// Base-2 logarithms of the tables' heights, after [`Statement::check`] and a check that they are
+    /// those which key and statement give.
+    ///
+    /// Cost: two passes over the statement.
+    ///
+    /// # Errors
+    /// [`VerifyError::Statement`], [`VerifyError::Shape`], [`VerifyError::Height`].
+    pub fn log_heights(&self) -> Result<[usize; TableAir::COUNT], VerifyError> {
+        self.statement.check()?;
+        let degree_bits = match &self.argument {
+            Argument::Quartic(proof) => &proof.degree_bits,
+            Argument::Quintic(proof) => &proof.degree_bits,
+        };
+        check_heights(&self.key, &self.statement, degree_bits)
+    }
+
     /// Verifies the proof.
     ///
     /// - `accepted`: the parameters that are strong enough for whoever asks.
     /// - `program`: [`ProgramKey::digest`] of the program.
     ///
-    /// Cost: Plonky3's verifier, and two multiplications in the challenge field per cell of the
-    /// boundary and log tables; milliseconds each.
+    /// Cost: Plonky3's verifier; a multiplication of a challenge by a base-field element per cell of
+    /// the boundary and log tables, and an inversion per row.
     ///
     /// # Errors
     /// The reason to reject.
@@ -134,7 +153,7 @@ impl SegmentProof {
                 expected: *program,
             });
         }
-        self.statement.check()?;
+        self.log_heights()?;
         let extension = |found: u8| {
             (found == accepted.extension)
                 .then_some(())
@@ -167,7 +186,6 @@ where
         statement,
         argument: _,
     } = segment;
-    check_heights(key, statement, &proof.degree_bits)?;
     let airs = TableAir::for_verifier();
     let config = config(params, &statement.seed(params, key));
     let common = common(&config, &airs, key)?;
@@ -197,7 +215,7 @@ fn check_heights(
     key: &ProgramKey,
     statement: &Statement,
     degree_bits: &[usize],
-) -> Result<(), VerifyError> {
+) -> Result<[usize; TableAir::COUNT], VerifyError> {
     let Ok(found) = <[usize; TableAir::COUNT]>::try_from(degree_bits) else {
         return Err(VerifyError::Shape(format!(
             "{} tables, not {}",
@@ -231,7 +249,7 @@ fn check_heights(
             });
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// What Plonky3's verifier knows beforehand: the commitment to the fixed columns and the lookups.
@@ -285,7 +303,7 @@ where
 }
 
 /// Base-2 logarithm of the most rows a program table may have: there are 2^30 words.
-pub(super) const MAX_LOG_PROGRAM_ROWS: u32 = 24;
+const MAX_LOG_PROGRAM_ROWS: u32 = 24;
 
 /// The point at which the tables are opened, by replaying the transcript of a proof that Plonky3's
 /// verifier has accepted.
