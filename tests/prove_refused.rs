@@ -45,7 +45,7 @@ fn variations(statement: &Statement) -> Vec<(String, Statement)> {
     for i in [0, 1, last / 2, last - 31, last - 30, last] {
         vary(format!("cell {i} address"), &|s| s.boundary[i].address += 1);
         vary(format!("cell {i} first"), &|s| {
-            s.boundary[i].first ^= 1 << 9
+            s.boundary[i].first ^= 1 << 9;
         });
         vary(format!("cell {i} last"), &|s| s.boundary[i].last ^= 1 << 30);
         vary(format!("cell {i} removed"), &|s| {
@@ -291,14 +291,14 @@ fn a_lie_about_the_boundary_is_caught_by_its_column() {
         (boundary::LO, &|s| s.boundary[0].address -= 1),
         (boundary::HI, &|s| s.boundary[words - 1].address += 1 << 16),
         (boundary::HI, &|s| {
-            s.boundary[words - 1].address = (1 << 30) - 0x10000 + (last_word & 0xffff)
+            s.boundary[words - 1].address = (1 << 30) - 0x10000 + (last_word & 0xffff);
         }),
         (boundary::INIT, &|s| s.boundary[5].first ^= 1),
         (boundary::INIT + 1, &|s| s.boundary[5].first ^= 1 << 8),
         (boundary::INIT + 2, &|s| s.boundary[5].first ^= 1 << 23),
         (boundary::INIT + 3, &|s| s.boundary[5].first ^= 1 << 31),
         (boundary::INIT + 3, &|s| {
-            s.boundary[register].first ^= 1 << 31
+            s.boundary[register].first ^= 1 << 31;
         }),
         (boundary::FINAL, &|s| s.boundary[5].last ^= 1),
         (boundary::FINAL + 1, &|s| s.boundary[5].last ^= 1 << 8),

@@ -13,8 +13,11 @@ use proofs::{ALL_PARTS, CHEAP};
 use rewit::stark::Argument;
 
 type Argued = Proof<Quartic>;
+type Change = Box<dyn Fn(&mut Argued)>;
+type Cap = MerkleCap<Val, [u8; 32]>;
+type ChangeCap = fn(&Cap, usize) -> Cap;
 
-fn bump(cap: &MerkleCap<Val, [u8; 32]>, i: usize) -> MerkleCap<Val, [u8; 32]> {
+fn bump(cap: &Cap, i: usize) -> Cap {
     let mut roots = cap.roots().to_vec();
     let at = i % roots.len();
     roots[at][i % 32] ^= 1;
@@ -22,11 +25,11 @@ fn bump(cap: &MerkleCap<Val, [u8; 32]>, i: usize) -> MerkleCap<Val, [u8; 32]> {
 }
 
 /// Doubles a cap: a tree one layer deeper, whose first half is the true one.
-fn double(cap: &MerkleCap<Val, [u8; 32]>) -> MerkleCap<Val, [u8; 32]> {
+fn double(cap: &Cap) -> Cap {
     MerkleCap::new([cap.roots(), cap.roots()].concat())
 }
 
-fn halve(cap: &MerkleCap<Val, [u8; 32]>) -> MerkleCap<Val, [u8; 32]> {
+fn halve(cap: &Cap) -> Cap {
     let roots = cap.roots();
     MerkleCap::new(roots[..roots.len().div_ceil(2)].to_vec())
 }
@@ -50,13 +53,11 @@ fn lists<T: Clone>(list: &mut Vec<T>, way: usize) {
 const NUM_WAYS: usize = 5;
 
 /// Changes of each field of an argument: values, and lengths of lists in five ways.
-fn changes() -> Vec<(String, Box<dyn Fn(&mut Argued)>)> {
-    let mut all: Vec<(String, Box<dyn Fn(&mut Argued)>)> = Vec::new();
-    let mut add =
-        |name: &str, change: Box<dyn Fn(&mut Argued)>| all.push((name.to_owned(), change));
+fn changes() -> Vec<(String, Change)> {
+    let mut all: Vec<(String, Change)> = Vec::new();
+    let mut add = |name: &str, change: Change| all.push((name.to_owned(), change));
 
-    type Cap = MerkleCap<Val, [u8; 32]>;
-    let caps: [(&str, fn(&Cap, usize) -> Cap); 3] = [
+    let caps: [(&str, ChangeCap); 3] = [
         ("bit", bump),
         ("doubled", |cap, _| double(cap)),
         ("halved", |cap, _| halve(cap)),
@@ -323,9 +324,8 @@ fn changes() -> Vec<(String, Box<dyn Fn(&mut Argued)>)> {
     all
 }
 
-fn fri_changes(all: &mut Vec<(String, Box<dyn Fn(&mut Argued)>)>) {
-    let mut add =
-        |name: &str, change: Box<dyn Fn(&mut Argued)>| all.push((name.to_owned(), change));
+fn fri_changes(all: &mut Vec<(String, Change)>) {
+    let mut add = |name: &str, change: Change| all.push((name.to_owned(), change));
     // A nonce that works is found by trying: one more and many more are both wrong.
     for step in [1, 77] {
         let step = Val::from_u32(step);
