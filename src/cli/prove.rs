@@ -365,6 +365,10 @@ fn check(
     Ok((proof, found))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "so that it can be given to map_err"
+)]
 fn rejected(reason: impl ToString) -> Error {
     Error::Rejected(reason.to_string())
 }

@@ -155,7 +155,6 @@ fn check(result: &ResultFile) -> Result<()> {
             )));
         }
     }
-    check_proofs(result, proofs)?;
     let mut keys = HashSet::new();
     for (i, row) in rows.iter().enumerate() {
         check_row(&format!("rows[{i}]"), row)?;
@@ -194,7 +193,8 @@ fn check(result: &ResultFile) -> Result<()> {
             number(&format!("{at}.totals[{j}].seconds"), total.seconds)?;
         }
     }
-    check_verdicts(verdicts, &super::verdicts(segments, rows))
+    check_verdicts(verdicts, &super::verdicts(segments, rows))?;
+    check_proofs(result, proofs)
 }
 
 /// Checks that what was proven was measured, and with parameters a proof can have.
