@@ -167,22 +167,36 @@ pub fn run(
     } = *job.parameters;
     let chosen = segments_of(segments, state.measurement.guest.cycles, log_cycles);
     state.total += (chosen.len() * job.encodings.len()) as u64;
-    if job.parameters.proof.is_some() {
-        state.total += u64::from(job.parameters.proofs).min(chosen.len() as u64);
-    }
+    let num_proofs = match job.parameters.proof {
+        Some(_) => u64::from(job.parameters.proofs).min(chosen.len() as u64),
+        None => 0,
+    };
+    state.total += num_proofs;
 
     let mut runner = Runner::new(job.program, job.input, log_cycles, log_chunk)?;
     let mut previous = None;
+    let mut to_prove = Vec::new();
     for index in 0..=chosen.last().copied().unwrap_or(0) {
         let next_wanted = chosen.contains(&(index + 1));
         if chosen.contains(&index) {
             let before = Capture::before(&runner, previous.take());
             previous = next_wanted.then(|| before.image().clone());
             let recording = runner.next_segment().ok_or_else(|| changed(job))?;
-            state.segment(&before.after(&runner, recording))?;
+            let captured = before.after(&runner, recording);
+            state.segment(&captured)?;
+            if (to_prove.len() as u64) < num_proofs {
+                to_prove.push(captured);
+            }
         } else {
             previous = next_wanted.then(|| runner.image());
             runner.skip_segment().ok_or_else(|| changed(job))?;
+        }
+    }
+    // Last, so that the memory a prover takes and gives back does not change what is timed before.
+    if let Some(params) = &job.parameters.proof {
+        for captured in to_prove {
+            let witness = captured.witness(job.program, std::mem::take(&mut state.spare))?;
+            state.prove(captured.recording().segment.index, params, witness)?;
         }
     }
     Ok(state.measurement)
@@ -369,15 +383,7 @@ impl<'j, 'f> State<'j, 'f> {
             self.encoding(captured, encoding, digest)?;
             self.report(&format!("segment {}: {encoding}", segment.index), 1, false)?;
         }
-        let Parameters { proofs, proof, .. } = self.job.parameters;
-        match proof {
-            Some(params) if self.measurement.proofs.len() < *proofs as usize => {
-                let witness =
-                    captured.witness(self.job.program, std::mem::take(&mut self.spare))?;
-                self.prove(segment.index, params, witness)
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 
