@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Tool, format_seconds};
 use crate::measure::Hardware;
 use crate::measure::proof_size::{
-    Bits, KIB, Kind, LIMITS_KIB, Options, Requirement, Row, Scheme, Suite,
+    Bits, KIB, Kind, LIMITS_KIB, Object, Options, Requirement, Row, Scheme, Suite,
 };
 use crate::stark::Params;
 use crate::{Error, Result};
@@ -111,6 +111,12 @@ impl ProofSizes {
              and were refused with a bit changed; those marked ~ are modelled.\nprove: with \
              serialization and grinding; verify: from the bytes."
         );
+        for row in &self.rows {
+            let texts = [row.setting.as_deref(), Some(row.note.as_str())];
+            for text in texts.into_iter().flatten().filter(|text| !text.is_empty()) {
+                let _ = writeln!(out, "{}, {}: {text}", row.subject, row.purpose);
+            }
+        }
         for requirement in &self.requirements {
             let _ = writeln!(out, "{}", sentence(requirement));
         }
@@ -188,18 +194,12 @@ fn cells(row: &Row) -> [String; 20] {
         (_, Some(bytes)) => format!("~{bytes:.0}"),
         _ => none(),
     };
-    let mut purpose = row.purpose.clone();
-    for text in [row.setting.as_deref(), Some(row.note.as_str())] {
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
-            purpose = format!("{purpose}; {text}");
-        }
-    }
     let number = |value: Option<f64>, places: usize| {
         value.map_or_else(none, |value| format!("{value:.places$}"))
     };
     [
         row.subject.clone(),
-        purpose,
+        row.purpose.clone(),
         param(&|params| format!("2^{}", params.log_blowup)),
         param(&|params| params.num_queries.to_string()),
         param(&|params| format!("2^{}", params.log_arity)),
@@ -339,17 +339,23 @@ fn csv_fields(row: &Row) -> [String; 36] {
 
 /// Draws one point per measured row: provable bits to the right, KiB upwards on a logarithmic scale.
 fn draw(rows: &[Row], svg: &mut String) -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let points = |scheme: Scheme| {
-        let rows = rows.iter();
-        let rows = rows.filter(move |row| row.scheme == scheme && row.kind == Kind::Measured);
-        let points = rows.filter_map(|row| Some((row.provable_bits?, row.bytes()? / KIB)));
-        points.collect::<Vec<(f64, f64)>>()
-    };
-    let series = [
-        ("FRI", points(Scheme::Fri), BLUE),
-        ("WHIR", points(Scheme::Whir), RED),
-    ];
-    let all = series.iter().flat_map(|(_, points, _)| points);
+    let mut series: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
+    for row in rows.iter().filter(|row| row.kind == Kind::Measured) {
+        let (Some(bits), Some(bytes)) = (row.provable_bits, row.bytes()) else {
+            continue;
+        };
+        let name = match (row.of, row.scheme) {
+            (Object::Proof, _) => row.subject.clone(),
+            (Object::Opening, Scheme::Fri) => "FRI openings alone".to_owned(),
+            (Object::Opening, Scheme::Whir) => "WHIR openings alone".to_owned(),
+        };
+        let point = (bits, bytes / KIB);
+        match series.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, points)) => points.push(point),
+            None => series.push((name, vec![point])),
+        }
+    }
+    let all = series.iter().flat_map(|(_, points)| points);
     let limits = LIMITS_KIB.map(f64::from);
     let (least, most) = all
         .clone()
@@ -381,10 +387,8 @@ fn draw(rows: &[Row], svg: &mut String) -> std::result::Result<(), Box<dyn std::
         let label = Text::new(format!("{limit} KiB"), (1.0, limit), ("sans-serif", 12));
         chart.draw_series([label])?;
     }
-    for (name, points, color) in series {
-        if points.is_empty() {
-            continue;
-        }
+    for (index, (name, points)) in series.into_iter().enumerate() {
+        let color = Palette99::pick(index).to_rgba();
         let dots = points
             .into_iter()
             .map(|point| Circle::new(point, 3, color.filled()));
@@ -395,6 +399,7 @@ fn draw(rows: &[Row], svg: &mut String) -> std::result::Result<(), Box<dyn std::
     }
     chart
         .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK)
         .draw()?;

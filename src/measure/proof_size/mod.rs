@@ -113,6 +113,16 @@ impl Scheme {
     }
 }
 
+/// What the bytes are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Object {
+    /// A STARK of the tables.
+    Proof,
+    /// A commitment to the cells alone, opened at one point.
+    Opening,
+}
+
 /// A level of security.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Bits {
@@ -134,6 +144,8 @@ pub struct Row {
     pub log_height: u32,
     /// Field elements in all traces.
     pub elements: u64,
+    /// A proof, or an opening alone.
+    pub of: Object,
     /// How.
     pub scheme: Scheme,
     /// Why these parameters.
@@ -188,6 +200,7 @@ impl Row {
             subject: subject.name(),
             log_height: shape.max_log_height(),
             elements: shape.elements(),
+            of: Object::Proof,
             scheme: Scheme::Fri,
             purpose: purpose.to_owned(),
             kind: Kind::Modelled,

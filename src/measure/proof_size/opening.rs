@@ -21,7 +21,7 @@ use p3_whir::{
 };
 
 use super::sweep::limits;
-use super::{Bits, Kind, Measured, Options, Proved, Row, Scheme, Verifier, check};
+use super::{Bits, Kind, Measured, Object, Options, Proved, Row, Scheme, Verifier, check};
 use crate::stark::config::{Challenge, Challenger, Config, Dft, Pcs as Fri, Val, ValMmcs};
 use crate::stark::config::{config, val_mmcs};
 use crate::stark::search::smallest;
@@ -81,6 +81,7 @@ impl Opening {
             subject: format!("2^{} × {}", self.log_height, self.width()),
             log_height: self.log_height,
             elements: (self.width() as u64) << self.log_height,
+            of: Object::Opening,
             scheme,
             purpose: format!(
                 "{} opening alone, {target} bits, degree {extension}",
