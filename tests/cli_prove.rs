@@ -5,6 +5,7 @@ mod command;
 use std::fs;
 
 use command::*;
+use rewit::stark::{Argument, SegmentProof};
 
 /// Cheap parameters; about 20 bits.
 const CHEAP: [&str; 4] = ["--queries", "20", "--grinding", "0,0,0,0,0"];
@@ -176,7 +177,25 @@ fn bad_files_and_arguments() {
     let mut params = bytes.clone();
     params[12] = 77;
     verify(&params, 3, &["log blowup 77"]);
-    let mut flipped = bytes;
+    // Heights that only a look before any computation with them refuses.
+    let heights = |change: fn(&mut SegmentProof, &mut Vec<usize>)| {
+        let mut proof = SegmentProof::decode(&bytes).unwrap();
+        let mut bits = match &proof.argument {
+            Argument::Quartic(argument) => argument.degree_bits.clone(),
+            Argument::Quintic(argument) => argument.degree_bits.clone(),
+        };
+        change(&mut proof, &mut bits);
+        match &mut proof.argument {
+            Argument::Quartic(argument) => argument.degree_bits = bits,
+            Argument::Quintic(argument) => argument.degree_bits = bits,
+        }
+        proof.encode()
+    };
+    verify(&heights(|_, bits| bits.clear()), 3, &["0 tables"]);
+    let tall = heights(|proof, bits| (proof.key.log_rows, bits[2]) = (200, 200));
+    verify(&tall, 3, &["program table's height"]);
+    verify(&heights(|_, bits| bits[0] = usize::MAX), 3, &["cpu table"]);
+    let mut flipped = bytes.clone();
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;
     verify(&flipped, 3, &["rejected"]);

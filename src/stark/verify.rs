@@ -119,7 +119,8 @@ impl SegmentProof {
     /// Cost: two passes over the statement.
     ///
     /// # Errors
-    /// [`VerifyError::Statement`], [`VerifyError::Shape`], [`VerifyError::Height`].
+    /// [`VerifyError::Statement`], [`VerifyError::Shape`], [`VerifyError::Key`],
+    /// [`VerifyError::Height`].
     pub fn log_heights(&self) -> Result<[usize; TableAir::COUNT], VerifyError> {
         self.statement.check()?;
         let degree_bits = match &self.argument {
@@ -223,6 +224,7 @@ fn check_heights(
             TableAir::COUNT
         )));
     };
+    check_log_rows(key)?;
     let least = MIN_ROWS.ilog2() as usize;
     if !(least..=MAX_LOG_ROWS as usize).contains(&found[0]) {
         return Err(VerifyError::Height {
@@ -265,11 +267,7 @@ where
     if !key.commitment.len().is_power_of_two() {
         return Err(VerifyError::Key("the number of digests is no power of two"));
     }
-    if !(MIN_ROWS.ilog2()..=MAX_LOG_PROGRAM_ROWS).contains(&key.log_rows.into()) {
-        return Err(VerifyError::Key(
-            "the program table's height is out of range",
-        ));
-    }
+    check_log_rows(key)?;
     // Without fixed columns nothing is committed to here, and the lookups do not depend on heights.
     let heights = vec![MIN_ROWS.ilog2() as usize; airs.len()];
     let data = ProverData::from_airs_and_degrees(config, airs, &heights)
@@ -300,6 +298,17 @@ where
         matrix_to_instance,
     };
     Ok(CommonData::new(Some(preprocessed), data.common.lookups))
+}
+
+/// Refuses a key whose program table has a height that no program's has.
+fn check_log_rows(key: &ProgramKey) -> Result<(), VerifyError> {
+    if (MIN_ROWS.ilog2()..=MAX_LOG_PROGRAM_ROWS).contains(&key.log_rows.into()) {
+        Ok(())
+    } else {
+        Err(VerifyError::Key(
+            "the program table's height is out of range",
+        ))
+    }
 }
 
 /// Base-2 logarithm of the most rows a program table may have: there are 2^30 words.
