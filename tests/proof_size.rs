@@ -178,10 +178,13 @@ fn configurations(random: &mut Random) -> Vec<(Vec<Tree>, Params)> {
     configurations
 }
 
+/// Fewest proofs of a configuration: of fewer, the spread is too uncertain to stop by.
+const MIN_PROOFS: f64 = 32.0;
+
 /// Relative standard error at which the mean length of a configuration's proofs is known well enough.
 /// Which positions are queried is chance, the same for all trees of a proof, and moves a proof of
 /// few queries by several percent around its expected length.
-const STANDARD_ERROR: f64 = 0.0025;
+const STANDARD_ERROR: f64 = 0.002;
 
 #[test]
 fn model_is_within_one_percent_of_measured_proofs() {
@@ -210,7 +213,7 @@ fn model_is_within_one_percent_of_measured_proofs() {
             let mean: f64 = sum / count;
             let variance = (squares / count - mean.powi(2)).max(0.0);
             let error = (variance / (count - 1.0)).sqrt() / mean;
-            if count >= 8.0 && error <= STANDARD_ERROR {
+            if count >= MIN_PROOFS && error <= STANDARD_ERROR {
                 break (mean, error);
             }
         };
