@@ -3,6 +3,8 @@
 mod device;
 mod driver;
 mod launch;
+#[cfg(test)]
+mod testing;
 
 /// The kernels' images, by file.
 mod images {
