@@ -101,8 +101,8 @@ DEVICE uint32_t tile_exclusive(uint32_t value, uint32_t tile, bool last, volatil
 DEVICE uint32_t padded(uint32_t i) { return i + i / 32; }
 
 template <class Op>
-DEVICE void scan_rows(const uint32_t* input, uint32_t* output, uint32_t* totals, uint64_t* state, uint32_t rows,
-                      uint32_t len, uint32_t exclusive, uint32_t* words, uint32_t* parts) {
+DEVICE void scan_rows(const uint32_t* input, uint32_t* output, uint32_t* totals, uint64_t* state, uint32_t len,
+                      uint32_t exclusive, uint32_t* words, uint32_t* parts) {
     uint32_t thread = threadIdx.x;
     uint32_t* ticket = reinterpret_cast<uint32_t*>(state);
     if (thread == 0) parts[0] = atomicAdd(ticket, 1u);
@@ -152,29 +152,29 @@ DEVICE void scan_rows(const uint32_t* input, uint32_t* output, uint32_t* totals,
 /// - `state`: `[1 + rows * tiles]` zeroes, for `tiles = ceil(len / 4096)`; left in a state of no use.
 ///
 /// Grid `rows * tiles` blocks of 256, in any order. Shared 16.9 kB. `len` of 1 to 2^28. Tested against a loop.
-KERNEL(256) scan_sum(const uint32_t* input, uint32_t* output, uint32_t* totals, uint64_t* state, uint32_t rows,
-                     uint32_t len, uint32_t exclusive) {
+KERNEL(256) scan_sum(const uint32_t* input, uint32_t* output, uint32_t* totals, uint64_t* state, uint32_t len,
+                     uint32_t exclusive) {
     SHARED(uint32_t, words, SCAN_TILE + SCAN_TILE / 32);
     SHARED(uint32_t, parts, SCAN_WARPS + 1);
-    scan_rows<Sum>(input, output, totals, state, rows, len, exclusive, words, parts);
+    scan_rows<Sum>(input, output, totals, state, len, exclusive, words, parts);
 }
 EXPORT(scan_sum, 256)
 
 /// The last word so far that is not 0, along rows; 0 where there is none. Parameters and launch as `scan_sum`.
-KERNEL(256) scan_last(const uint32_t* input, uint32_t* output, uint32_t* totals, uint64_t* state, uint32_t rows,
-                      uint32_t len, uint32_t exclusive) {
+KERNEL(256) scan_last(const uint32_t* input, uint32_t* output, uint32_t* totals, uint64_t* state, uint32_t len,
+                      uint32_t exclusive) {
     SHARED(uint32_t, words, SCAN_TILE + SCAN_TILE / 32);
     SHARED(uint32_t, parts, SCAN_WARPS + 1);
-    scan_rows<Last>(input, output, totals, state, rows, len, exclusive, words, parts);
+    scan_rows<Last>(input, output, totals, state, len, exclusive, words, parts);
 }
 EXPORT(scan_last, 256)
 
 /// The largest word so far, along rows. Parameters and launch as `scan_sum`.
-KERNEL(256) scan_max(const uint32_t* input, uint32_t* output, uint32_t* totals, uint64_t* state, uint32_t rows,
-                     uint32_t len, uint32_t exclusive) {
+KERNEL(256) scan_max(const uint32_t* input, uint32_t* output, uint32_t* totals, uint64_t* state, uint32_t len,
+                     uint32_t exclusive) {
     SHARED(uint32_t, words, SCAN_TILE + SCAN_TILE / 32);
     SHARED(uint32_t, parts, SCAN_WARPS + 1);
-    scan_rows<Max>(input, output, totals, state, rows, len, exclusive, words, parts);
+    scan_rows<Max>(input, output, totals, state, len, exclusive, words, parts);
 }
 EXPORT(scan_max, 256)
 

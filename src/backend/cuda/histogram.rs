@@ -221,7 +221,9 @@ mod tests {
         let values: Vec<u32> = (0..len).map(|_| rng.word() % 300).collect();
         let on_device = device.upload("values", &values).unwrap();
         let mut expected = vec![0u32; 300];
-        values.iter().for_each(|value| expected[*value as usize] += 1);
+        values
+            .iter()
+            .for_each(|value| expected[*value as usize] += 1);
         let counts = histogram(&device, on_device.all(), 300, Traits::default()).unwrap();
         assert!(device.download(&counts).unwrap() == expected);
     }

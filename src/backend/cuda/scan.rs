@@ -92,7 +92,6 @@ pub(super) fn scan(
                 output.ptr(),
                 totals.ptr(),
                 state.ptr(),
-                rows as u32,
                 len as u32,
                 u32::from(bound == Bound::Exclusive),
             ),
@@ -127,11 +126,7 @@ pub(super) fn compact(
     if flags.len() == 0 {
         return device.zeros("number of indices", 1);
     }
-    assert!(
-        flags.len() <= MAX_LEN,
-        "{} flags are too many",
-        flags.len()
-    );
+    assert!(flags.len() <= MAX_LEN, "{} flags are too many", flags.len());
     let address: u64 = cast(flags.ptr());
     assert!(address.is_multiple_of(FLAG_ALIGN), "flags are aligned");
     let count = device.alloc("number of indices", 1)?;
@@ -209,7 +204,10 @@ mod tests {
         assert_eq!(device.download(&totals).unwrap(), all, "{what}");
         // In place.
         scan(device, operator, bound, rows, input.all(), input.all()).unwrap();
-        assert!(device.download(&input).unwrap() == out.concat(), "{what}, in place");
+        assert!(
+            device.download(&input).unwrap() == out.concat(),
+            "{what}, in place"
+        );
     }
 
     const ALL: [(Operator, Bound); 6] = [
@@ -229,7 +227,13 @@ mod tests {
             // Mostly zero, so that the last word that is not lies tiles back.
             let rare = 1 + len as u32 / 3;
             let words: Vec<u32> = (0..len)
-                .map(|_| if rng.word() % rare == 0 { rng.word() } else { 0 })
+                .map(|_| {
+                    if rng.word() % rare == 0 {
+                        rng.word()
+                    } else {
+                        0
+                    }
+                })
                 .collect();
             let dense: Vec<u32> = (0..len).map(|_| rng.word()).collect();
             for (operator, bound) in ALL {
@@ -245,7 +249,16 @@ mod tests {
     fn rows_are_scanned_apart() {
         let Some(device) = device() else { return };
         let mut rng = Rng::new(2);
-        for (rows, len) in [(1, 1), (2, 1), (32, 1), (32, 31), (32, 4096), (32, 4097), (3, 12_289), (700, 5)] {
+        for (rows, len) in [
+            (1, 1),
+            (2, 1),
+            (32, 1),
+            (32, 31),
+            (32, 4096),
+            (32, 4097),
+            (3, 12_289),
+            (700, 5),
+        ] {
             let words: Vec<u32> = (0..rows * len)
                 .map(|_| if rng.word() % 64 == 0 { rng.word() } else { 0 })
                 .collect();
@@ -259,7 +272,14 @@ mod tests {
     fn scans_of_nothing_are_nothing() {
         let Some(device) = device() else { return };
         let empty = device.alloc::<u32>("nothing", 0).unwrap();
-        let totals = scan(&device, Operator::Sum, Bound::Inclusive, 3, empty.all(), empty.all());
+        let totals = scan(
+            &device,
+            Operator::Sum,
+            Bound::Inclusive,
+            3,
+            empty.all(),
+            empty.all(),
+        );
         assert_eq!(device.download(&totals.unwrap()).unwrap(), [0; 3]);
         let flags = device.alloc::<u8>("nothing", 0).unwrap();
         let count = compact(&device, flags.all(), 1, empty.all()).unwrap();
@@ -277,7 +297,11 @@ mod tests {
             assert_eq!(device.download(&count).unwrap(), [expected.len() as u32]);
             let got = device.download(&indices).unwrap();
             let written = room.min(expected.len());
-            assert!(got[..written] == expected[..written], "{} flags, mask {mask}", flags.len());
+            assert!(
+                got[..written] == expected[..written],
+                "{} flags, mask {mask}",
+                flags.len()
+            );
         }
     }
 

@@ -262,18 +262,46 @@ mod tests {
         expected.sort_by_key(|(key, _)| digit(*key));
         let (expected_keys, expected_values): (Vec<K>, Vec<u32>) = expected.into_iter().unzip();
         let what = format!("{what}, {} keys by bits {bits:?}", keys.len());
-        assert!(device.download(&sorted.keys).unwrap() == expected_keys, "keys: {what}");
-        assert!(device.download(&sorted.values).unwrap() == expected_values, "values: {what}");
-        assert!(device.download(&on_device).unwrap() == keys, "input: {what}");
+        assert!(
+            device.download(&sorted.keys).unwrap() == expected_keys,
+            "keys: {what}"
+        );
+        assert!(
+            device.download(&sorted.values).unwrap() == expected_values,
+            "values: {what}"
+        );
+        assert!(
+            device.download(&on_device).unwrap() == keys,
+            "input: {what}"
+        );
     }
 
-    fn check32(device: &Device, keys: &[u32], values: Option<&[u32]>, bits: Range<u32>, what: &str) {
+    fn check32(
+        device: &Device,
+        keys: &[u32],
+        values: Option<&[u32]>,
+        bits: Range<u32>,
+        what: &str,
+    ) {
         let mask = (1u64 << bits.len()) - 1;
         let start = bits.start;
-        check(device, keys, values, bits, |key| u64::from(key) >> start & mask, what);
+        check(
+            device,
+            keys,
+            values,
+            bits,
+            |key| u64::from(key) >> start & mask,
+            what,
+        );
     }
 
-    fn check64(device: &Device, keys: &[u64], values: Option<&[u32]>, bits: Range<u32>, what: &str) {
+    fn check64(
+        device: &Device,
+        keys: &[u64],
+        values: Option<&[u32]>,
+        bits: Range<u32>,
+        what: &str,
+    ) {
         let mask = u64::MAX >> (64 - bits.len());
         let start = bits.start;
         check(device, keys, values, bits, |key| key >> start & mask, what);
@@ -286,7 +314,9 @@ mod tests {
         for len in LENGTHS {
             for (what, make) in KINDS {
                 // The whole list of kinds where it is cheap, and at the largest size.
-                if (257..65_536).contains(&len) && !matches!(what, "random" | "all ones" | "few distinct") {
+                if (257..65_536).contains(&len)
+                    && !matches!(what, "random" | "all ones" | "few distinct")
+                {
                     continue;
                 }
                 let keys: Vec<u32> = (0..len as u64)
@@ -337,8 +367,19 @@ mod tests {
         for bits in [0..1, 31..32, 0..8, 0..9, 3..20, 5..32, 8..16, 24..32, 0..30] {
             check32(&device, &keys, None, bits, "random");
         }
-        for mask in [0xff, 0xff00, 0xff_0000, 0xff00_ff00, 0xffff_ff00, 0x00ff_ffff, 0xff00_00ff] {
-            let masked: Vec<u32> = keys.iter().map(|key| key & mask | 0x1111_1111 & !mask).collect();
+        for mask in [
+            0xff,
+            0xff00,
+            0xff_0000,
+            0xff00_ff00,
+            0xffff_ff00,
+            0x00ff_ffff,
+            0xff00_00ff,
+        ] {
+            let masked: Vec<u32> = keys
+                .iter()
+                .map(|key| key & mask | 0x1111_1111 & !mask)
+                .collect();
             check32(&device, &masked, None, 0..32, "masked");
         }
         let keys: Vec<u64> = (0..5000).map(|_| wide(&mut rng)).collect();
@@ -355,7 +396,11 @@ mod tests {
             let before = device.memory().live;
             device.reset_peak();
             let sorted = sort_pairs(&device, keys.all(), Values::Indices, 0..32).unwrap();
-            assert_eq!(device.memory().peak - before, sort_bytes::<u32>(len), "{len} keys");
+            assert_eq!(
+                device.memory().peak - before,
+                sort_bytes::<u32>(len),
+                "{len} keys"
+            );
             drop(sorted);
             assert_eq!(device.memory().live, before);
         }
