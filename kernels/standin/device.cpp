@@ -120,7 +120,7 @@ Result usable() {
     if (!initialised) return NOT_INITIALIZED;
     if (settings.device_lost) return DEVICE_UNAVAILABLE;
     if (sticky != SUCCESS) return sticky;
-    if (current.empty() || current.back() == nullptr) return INVALID_CONTEXT;
+    if (current.empty() || current.back() == nullptr || num_retained == 0) return INVALID_CONTEXT;
     return SUCCESS;
 }
 

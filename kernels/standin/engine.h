@@ -8,6 +8,14 @@
 
 #include "shim.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#define STANDIN_ASAN 1
+#else
+#define STANDIN_ASAN 0
+#endif
+
 #define STANDIN_API extern "C" __attribute__((visibility("default")))
 
 namespace standin {
@@ -62,6 +70,22 @@ struct Settings {
     uint32_t shared_optin() const;
 };
 extern Settings settings;
+
+/// Has AddressSanitizer, where it is built in, report accesses to a range; or no longer.
+inline void forbid(void* from, size_t bytes) {
+#if STANDIN_ASAN
+    ASAN_POISON_MEMORY_REGION(from, bytes);
+#else
+    (void)from, (void)bytes;
+#endif
+}
+inline void allow(void* from, size_t bytes) {
+#if STANDIN_ASAN
+    ASAN_UNPOISON_MEMORY_REGION(from, bytes);
+#else
+    (void)from, (void)bytes;
+#endif
+}
 
 /// xorshift64*: the random order of blocks, threads and streams.
 struct Random {

@@ -79,6 +79,15 @@ void install_fault_handler() {
     static bool installed = false;
     if (installed) return;
     installed = true;
+#if STANDIN_ASAN
+    __asan_set_error_report_callback([](const char*) {
+        char place[256];
+        describe_place(place, sizeof place);
+        put("stand-in for CUDA: ");
+        put(place);
+        put("the access that AddressSanitizer reports above\n");
+    });
+#endif
     struct sigaction action = {};
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;

@@ -9,10 +9,6 @@
 
 #include "engine.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#endif
-
 namespace standin {
 namespace {
 
@@ -54,9 +50,7 @@ std::map<uint64_t, Allocation>::iterator holder(uint64_t address) {
 }
 
 void check_one(uint64_t base, const Allocation& a, const char* after) {
-#if defined(__SANITIZE_ADDRESS__)
-    return;  // the bytes around are poisoned: the access itself was reported
-#endif
+    if (STANDIN_ASAN) return;  // the access itself was reported
     auto check = [&](const unsigned char* from, const unsigned char* to) {
         for (const unsigned char* p = from; p < to; p++) {
             if (*p == CANARY) continue;
@@ -88,10 +82,8 @@ Result allocate(uint64_t* address, uint64_t bytes) {
     memset(m + PAGE, CANARY, size_t(base - uint64_t(m + PAGE)));
     memset((void*)base, POISON, bytes);
     memset((void*)(base + bytes), CANARY, rounded - bytes);
-#if defined(__SANITIZE_ADDRESS__)
-    ASAN_POISON_MEMORY_REGION(m + PAGE, size_t(base - uint64_t(m + PAGE)));
-    ASAN_POISON_MEMORY_REGION((void*)(base + bytes), rounded - bytes);
-#endif
+    forbid(m + PAGE, size_t(base - uint64_t(m + PAGE)));
+    forbid((void*)(base + bytes), rounded - bytes);
     mapped += rounded;
     allocations[base] = {bytes, m, map_bytes, num_allocations, false, false};
     used += rounded;
@@ -121,9 +113,7 @@ void retire(uint64_t address) {
     if (quarantine.size() <= QUARANTINE) return;
     auto oldest = allocations.find(quarantine.front());
     quarantine.pop_front();
-#if defined(__SANITIZE_ADDRESS__)
-    ASAN_UNPOISON_MEMORY_REGION(oldest->second.map, oldest->second.map_bytes);
-#endif
+    allow(oldest->second.map, oldest->second.map_bytes);
     munmap(oldest->second.map, oldest->second.map_bytes);
     allocations.erase(oldest);
 }

@@ -79,6 +79,9 @@ struct Driver {
         OK(cuModuleLoadData(&module, "probes"));
     }
 
+    ~Driver() { OK(cuDevicePrimaryCtxRelease_v2(0)); }
+    Driver(const Driver&) = delete;
+
     void* function(const char* name) {
         void* f = nullptr;
         OK(cuModuleGetFunction(&f, module, name));
