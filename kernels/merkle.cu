@@ -184,8 +184,8 @@ EXPORT(merkle_leaves_multiply, ROW_THREADS)
 
 /// The same for any width.
 ///
-/// - launch: dynamic shared memory of 32 bytes a thread for each chaining value that can wait: of c chunks, as many as the
-///   largest number below c with the most ones in binary has ones.
+/// - launch: dynamic shared memory of 32 bytes a thread for each chaining value that can wait: of c chunks, the logarithm of
+///   c, rounded down.
 KERNEL(ROW_THREADS)
 merkle_leaves_wide(MerkleMatrices matrices, uint4* __restrict__ digests, uint32_t num_rows) {
     DYN_SHARED(uint32_t, stack);

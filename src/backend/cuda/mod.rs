@@ -2,7 +2,9 @@
 
 mod device;
 mod driver;
+mod grind;
 mod launch;
+mod merkle;
 #[cfg(test)]
 mod testing;
 
