@@ -2,9 +2,11 @@
 
 mod device;
 mod driver;
+mod grind;
 mod histogram;
 mod launch;
 mod memory;
+mod merkle;
 mod plan;
 mod scan;
 mod sort;
