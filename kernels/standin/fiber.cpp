@@ -206,6 +206,8 @@ Fiber* Worker::take_fiber() {
     idle.pop_back();
     // Stacks start at different cache sets, or all their tops would share one.
     size_t index = size_t(f->stack - stacks) / (STACK + PAGE);
+    // What the frames left there by the last block's end forbid is forbidden no more.
+    allow(f->stack + STACK - 32 * 1024, 32 * 1024);
     auto top = reinterpret_cast<void**>(f->stack + STACK - index % 53 * 192 / 64 * 64 - 64);
     *--top = nullptr;
     *--top = reinterpret_cast<void*>(fiber_main);
