@@ -18,7 +18,7 @@ use crate::witness::P;
 use crate::{Error, Result};
 
 /// The transcript whose witnesses are searched on the device.
-type Transcript = SerializingChallenger32<BabyBear, HashChallenger<u8, Blake3, 32>>;
+pub(super) type Transcript = SerializingChallenger32<BabyBear, HashChallenger<u8, Blake3, 32>>;
 
 const SEARCH: Kernel = Kernel::new("grind", "grind_search");
 const THREADS: u32 = 128;

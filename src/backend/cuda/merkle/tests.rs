@@ -158,6 +158,21 @@ fn rows_of_every_length_hash_as_blake3_does() {
 }
 
 #[test]
+fn widest_row_hashes_as_blake3_does() {
+    let Some(device) = testing::device() else {
+        return;
+    };
+    // 4096 chunks: twelve chaining values wait before the last. One chunk less: eleven.
+    for width in [1 << 20, (1 << 20) - 256] {
+        let matrix = [HostMatrix::random(&mut Rng::new(90), 1, width, false)];
+        with_uploaded(&device, &matrix, |refs| {
+            let tree = MerkleTree::commit(&device, refs).unwrap();
+            assert_eq!(tree.cap(0).unwrap(), [matrix[0].row_hash(0)], "{width}");
+        });
+    }
+}
+
+#[test]
 fn trees_of_every_height_are_plonky3s() {
     let Some(device) = testing::device() else {
         return;
