@@ -3,8 +3,13 @@
 mod device;
 mod driver;
 mod grind;
+mod histogram;
 mod launch;
+mod memory;
 mod merkle;
+mod plan;
+mod scan;
+mod sort;
 #[cfg(test)]
 mod testing;
 
@@ -14,3 +19,4 @@ mod images {
 }
 
 pub use device::{Device, Info, Mark, MemoryUse, Options};
+pub use plan::Plan;
