@@ -5,6 +5,7 @@ mod driver;
 mod launch;
 #[cfg(test)]
 mod testing;
+mod transpose;
 
 /// The kernels' images, by file.
 mod images {
