@@ -3,6 +3,7 @@
 mod device;
 mod driver;
 mod launch;
+mod lde;
 #[cfg(test)]
 mod testing;
 mod transpose;
