@@ -28,7 +28,7 @@ grind_search(GrindDigest digest, uint32_t mask, uint32_t first, uint32_t count, 
                             digest.words[5], digest.words[6], digest.words[7], to_monty(candidate)};
     uint32_t cv[8];
     blake3_start(cv);
-    blake3_compress(cv, message, 0, 36, CHUNK_START | CHUNK_END | ROOT, ShiftRotate{});
+    blake3_compress(cv, message, 0, 36, CHUNK_START | CHUNK_END | ROOT, Plain(Factors{}));
     uint32_t sample = __byte_perm(cv[7], 0, 0x0123);
     if ((sample & mask) == 0) atomicMin(smallest, candidate);
 }

@@ -1,10 +1,11 @@
 // BLAKE3 Merkle trees over the rows of matrices, as Plonky3's MerkleTreeMmcs builds them.
 //
-// All layers of a tree of 2^k leaves are one array of 2^(k+1) - 1 digests: the 2^k leaves, then the 2^(k-1) nodes above them,
-// up to the root. A digest is 8 consecutive words, so that opening a path reads whole 32-byte sectors; the loads of a
-// node's children are then 64 consecutive bytes a thread, which costs nothing beside a compression.
+// All layers of a tree of 2^k leaves are one array of 2^(k+1) - 1 digests: the 2^k leaves, then the 2^(k-1) nodes above
+// them, up to the root. A digest is 8 consecutive words, so that opening a path reads whole 32-byte sectors; the loads
+// of a node's children are then 64 consecutive bytes a thread, which costs nothing beside a compression.
 //
-// A kernel NAME_multiply is NAME with some rotations made by multiplications (blake3.cuh).
+// A kernel NAME_add or NAME_rotate is NAME with sums or rotations made by multiplications (blake3.cuh), tested against
+// the same; all three take the factors, so that they are launched alike.
 #include "blake3.cuh"
 
 /// Matrices that one launch takes: their description is a kernel parameter, of which there are 4 KiB.
@@ -116,9 +117,9 @@ DEVICE void load_children(const uint4* __restrict__ from, size_t index, uint32_t
 /// Rows of more than one chunk (WIDE) are trees of chunks. A chaining value waits for its right sibling on a stack in
 /// dynamic shared memory, `[depth][8][threads]`: merged after chunk i are the subtrees that i + 1 chunks complete, and
 /// after the last chunk all that wait, the last merge being the root.
-template <bool WIDE, class Rotate>
+template <bool WIDE, class Pipes>
 DEVICE void hash_row(const MerkleMatrices& matrices, uint4* __restrict__ digests, uint32_t num_rows, uint32_t* stack,
-                     Rotate rotate) {
+                     Pipes pipes) {
     uint32_t row = thread_index();
     if (row >= num_rows) return;
     RowReader reader{nullptr, 0, 0, 0, row};
@@ -139,7 +140,7 @@ DEVICE void hash_row(const MerkleMatrices& matrices, uint4* __restrict__ digests
         uint32_t chunk = i / CHUNK_BLOCKS;
         uint32_t flags = (first_of_chunk ? CHUNK_START : 0) | (last_of_chunk ? CHUNK_END : 0);
         if (WIDE ? last && chunk == 0 : last) flags |= ROOT;
-        blake3_compress(cv, words, WIDE ? chunk : 0, 4 * count, flags, rotate);
+        blake3_compress(cv, words, WIDE ? chunk : 0, 4 * count, flags, pipes);
 
         if (!WIDE || !last_of_chunk) continue;
         uint32_t num_merges = last ? waiting : __ffs(chunk + 1) - 1;
@@ -151,7 +152,7 @@ DEVICE void hash_row(const MerkleMatrices& matrices, uint4* __restrict__ digests
                 words[w + 8] = cv[w];
             }
             blake3_start(cv);
-            blake3_compress(cv, words, 0, 64, PARENT | (last && waiting == 0 ? ROOT : 0), rotate);
+            blake3_compress(cv, words, 0, 64, PARENT | (last && waiting == 0 ? ROOT : 0), pipes);
         }
         if (!last) {
 #pragma unroll
@@ -170,36 +171,47 @@ DEVICE void hash_row(const MerkleMatrices& matrices, uint4* __restrict__ digests
 ///
 /// Tested against: blake3, and the leaves of Plonky3's trees.
 KERNEL(ROW_THREADS)
-merkle_leaves(MerkleMatrices matrices, uint4* __restrict__ digests, uint32_t num_rows) {
-    hash_row<false>(matrices, digests, num_rows, nullptr, ShiftRotate{});
+merkle_leaves(MerkleMatrices matrices, uint4* __restrict__ digests, uint32_t num_rows, Factors factors) {
+    hash_row<false>(matrices, digests, num_rows, nullptr, Plain(factors));
 }
 EXPORT(merkle_leaves, ROW_THREADS)
 
 KERNEL(ROW_THREADS)
-merkle_leaves_multiply(MerkleMatrices matrices, uint4* __restrict__ digests, uint32_t num_rows, uint32_t two_20,
-                       uint32_t two_25) {
-    hash_row<false>(matrices, digests, num_rows, nullptr, MultiplyRotate{two_20, two_25});
+merkle_leaves_add(MerkleMatrices matrices, uint4* __restrict__ digests, uint32_t num_rows, Factors factors) {
+    hash_row<false>(matrices, digests, num_rows, nullptr, MultiplyAdd(factors));
 }
-EXPORT(merkle_leaves_multiply, ROW_THREADS)
+EXPORT(merkle_leaves_add, ROW_THREADS)
+
+KERNEL(ROW_THREADS)
+merkle_leaves_rotate(MerkleMatrices matrices, uint4* __restrict__ digests, uint32_t num_rows, Factors factors) {
+    hash_row<false>(matrices, digests, num_rows, nullptr, MultiplyRotate(factors));
+}
+EXPORT(merkle_leaves_rotate, ROW_THREADS)
 
 /// The same for any width.
 ///
-/// - launch: dynamic shared memory of 32 bytes a thread for each chaining value that can wait: of c chunks, the logarithm of
-///   c, rounded down.
+/// - launch: dynamic shared memory of 32 bytes a thread for each chaining value that can wait: of c chunks, the
+///   logarithm of c, rounded down.
 KERNEL(ROW_THREADS)
-merkle_leaves_wide(MerkleMatrices matrices, uint4* __restrict__ digests, uint32_t num_rows) {
+merkle_leaves_wide(MerkleMatrices matrices, uint4* __restrict__ digests, uint32_t num_rows, Factors factors) {
     DYN_SHARED(uint32_t, stack);
-    hash_row<true>(matrices, digests, num_rows, stack, ShiftRotate{});
+    hash_row<true>(matrices, digests, num_rows, stack, Plain(factors));
 }
 EXPORT(merkle_leaves_wide, ROW_THREADS)
 
 KERNEL(ROW_THREADS)
-merkle_leaves_wide_multiply(MerkleMatrices matrices, uint4* __restrict__ digests, uint32_t num_rows, uint32_t two_20,
-                            uint32_t two_25) {
+merkle_leaves_wide_add(MerkleMatrices matrices, uint4* __restrict__ digests, uint32_t num_rows, Factors factors) {
     DYN_SHARED(uint32_t, stack);
-    hash_row<true>(matrices, digests, num_rows, stack, MultiplyRotate{two_20, two_25});
+    hash_row<true>(matrices, digests, num_rows, stack, MultiplyAdd(factors));
 }
-EXPORT(merkle_leaves_wide_multiply, ROW_THREADS)
+EXPORT(merkle_leaves_wide_add, ROW_THREADS)
+
+KERNEL(ROW_THREADS)
+merkle_leaves_wide_rotate(MerkleMatrices matrices, uint4* __restrict__ digests, uint32_t num_rows, Factors factors) {
+    DYN_SHARED(uint32_t, stack);
+    hash_row<true>(matrices, digests, num_rows, stack, MultiplyRotate(factors));
+}
+EXPORT(merkle_leaves_wide_rotate, ROW_THREADS)
 
 /// Digests before layer `level` of a tree of 2^log_leaves leaves.
 DEVICE size_t layer_start(uint32_t log_leaves, uint32_t level) {
@@ -208,9 +220,9 @@ DEVICE size_t layer_start(uint32_t log_leaves, uint32_t level) {
 }
 
 /// Makes `num_levels` layers above layer `level`; each block those above 512 digests of it.
-template <class Rotate>
+template <class Pipes>
 DEVICE void make_levels(uint4* nodes, uint32_t log_leaves, uint32_t level, uint32_t num_levels, uint32_t* wide,
-                        uint32_t* narrow, Rotate rotate) {
+                        uint32_t* narrow, Pipes pipes) {
     uint32_t t = threadIdx.x;
     uint32_t children[16], digest[8];
     uint32_t* from = narrow;
@@ -233,7 +245,7 @@ DEVICE void make_levels(uint4* nodes, uint32_t log_leaves, uint32_t level, uint3
                     children[w + 8] = pair.y;
                 }
             }
-            blake3_node(digest, children, rotate);
+            blake3_node(digest, children, pipes);
             store_digest(nodes, layer_start(log_leaves, level + step + 1) + first + t, digest);
 #pragma unroll
             for (int w = 0; w < 8; w++) to[w * active + t] = digest[w];
@@ -248,42 +260,51 @@ DEVICE void make_levels(uint4* nodes, uint32_t log_leaves, uint32_t level, uint3
 ///
 /// - `nodes`: `[2 << log_leaves]` digests less one; layer `level` is read, those above it written.
 /// - `num_levels`: 1 to 9, and at most `log_leaves - level`.
-/// - launch: one thread for each node of the lowest layer made, 256 a block, all of them there; 12 KiB of shared memory.
+/// - launch: one thread for each node of the lowest layer made, 256 a block, all of them there; 12 KiB of shared
+///   memory.
 ///
 /// The first four layers of a block keep whole warps busy, later ones part of one.
 /// Tested against: the layers of Plonky3's trees.
 KERNEL(NODE_THREADS)
-merkle_levels(uint4* nodes, uint32_t log_leaves, uint32_t level, uint32_t num_levels) {
+merkle_levels(uint4* nodes, uint32_t log_leaves, uint32_t level, uint32_t num_levels, Factors factors) {
     SHARED(uint2, wide, NODE_THREADS * 4);
     SHARED(uint2, narrow, NODE_THREADS * 2);
     make_levels(nodes, log_leaves, level, num_levels, reinterpret_cast<uint32_t*>(wide),
-                reinterpret_cast<uint32_t*>(narrow), ShiftRotate{});
+                reinterpret_cast<uint32_t*>(narrow), Plain(factors));
 }
 EXPORT(merkle_levels, NODE_THREADS)
 
 KERNEL(NODE_THREADS)
-merkle_levels_multiply(uint4* nodes, uint32_t log_leaves, uint32_t level, uint32_t num_levels, uint32_t two_20,
-                       uint32_t two_25) {
+merkle_levels_add(uint4* nodes, uint32_t log_leaves, uint32_t level, uint32_t num_levels, Factors factors) {
     SHARED(uint2, wide, NODE_THREADS * 4);
     SHARED(uint2, narrow, NODE_THREADS * 2);
     make_levels(nodes, log_leaves, level, num_levels, reinterpret_cast<uint32_t*>(wide),
-                reinterpret_cast<uint32_t*>(narrow), MultiplyRotate{two_20, two_25});
+                reinterpret_cast<uint32_t*>(narrow), MultiplyAdd(factors));
 }
-EXPORT(merkle_levels_multiply, NODE_THREADS)
+EXPORT(merkle_levels_add, NODE_THREADS)
+
+KERNEL(NODE_THREADS)
+merkle_levels_rotate(uint4* nodes, uint32_t log_leaves, uint32_t level, uint32_t num_levels, Factors factors) {
+    SHARED(uint2, wide, NODE_THREADS * 4);
+    SHARED(uint2, narrow, NODE_THREADS * 2);
+    make_levels(nodes, log_leaves, level, num_levels, reinterpret_cast<uint32_t*>(wide),
+                reinterpret_cast<uint32_t*>(narrow), MultiplyRotate(factors));
+}
+EXPORT(merkle_levels_rotate, NODE_THREADS)
 
 /// Makes the nodes of a layer whose height matrices have: C(C(left, right), hash of their rows).
-template <class Rotate>
-DEVICE void inject(uint4* nodes, uint32_t log_leaves, uint32_t level, Rotate rotate) {
+template <class Pipes>
+DEVICE void inject(uint4* nodes, uint32_t log_leaves, uint32_t level, Pipes pipes) {
     size_t i = thread_index();
     if (i >= size_t(1) << (log_leaves - level)) return;
     size_t node = layer_start(log_leaves, level) + i;
     uint32_t children[16], digest[8];
     load_children(nodes, layer_start(log_leaves, level - 1) + 2 * i, children);
-    blake3_node(digest, children, rotate);
+    blake3_node(digest, children, pipes);
     uint4 low = nodes[2 * node], high = nodes[2 * node + 1];
     uint32_t both[16] = {digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7],
                          low.x,     low.y,     low.z,     low.w,     high.x,    high.y,    high.z,    high.w};
-    blake3_node(digest, both, rotate);
+    blake3_node(digest, both, pipes);
     store_digest(nodes, node, digest);
 }
 
@@ -294,14 +315,22 @@ DEVICE void inject(uint4* nodes, uint32_t log_leaves, uint32_t level, Rotate rot
 ///
 /// Tested against: the roots of Plonky3's trees over matrices of several heights.
 KERNEL(NODE_THREADS)
-merkle_inject(uint4* nodes, uint32_t log_leaves, uint32_t level) { inject(nodes, log_leaves, level, ShiftRotate{}); }
+merkle_inject(uint4* nodes, uint32_t log_leaves, uint32_t level, Factors factors) {
+    inject(nodes, log_leaves, level, Plain(factors));
+}
 EXPORT(merkle_inject, NODE_THREADS)
 
 KERNEL(NODE_THREADS)
-merkle_inject_multiply(uint4* nodes, uint32_t log_leaves, uint32_t level, uint32_t two_20, uint32_t two_25) {
-    inject(nodes, log_leaves, level, MultiplyRotate{two_20, two_25});
+merkle_inject_add(uint4* nodes, uint32_t log_leaves, uint32_t level, Factors factors) {
+    inject(nodes, log_leaves, level, MultiplyAdd(factors));
 }
-EXPORT(merkle_inject_multiply, NODE_THREADS)
+EXPORT(merkle_inject_add, NODE_THREADS)
+
+KERNEL(NODE_THREADS)
+merkle_inject_rotate(uint4* nodes, uint32_t log_leaves, uint32_t level, Factors factors) {
+    inject(nodes, log_leaves, level, MultiplyRotate(factors));
+}
+EXPORT(merkle_inject_rotate, NODE_THREADS)
 
 /// Copies digests of a tree.
 ///

@@ -1,7 +1,7 @@
 //! Grinding on the device: proof-of-work witnesses of a BLAKE3 transcript, always the smallest.
 //!
-//! A candidate costs one compression. Plonky3 takes whichever witness a thread finds first, so that two of its
-//! proofs differ; its verifier accepts any.
+//! A candidate costs one compression. Plonky3 takes whichever witness a thread finds first, so that
+//! two of its proofs differ; its verifier accepts any.
 
 use bytemuck::{Pod, Zeroable};
 use p3_baby_bear::BabyBear;
@@ -18,12 +18,12 @@ use crate::witness::P;
 use crate::{Error, Result};
 
 /// The transcript whose witnesses are searched on the device.
-type Transcript = SerializingChallenger32<BabyBear, HashChallenger<u8, Blake3, 32>>;
+pub(super) type Transcript = SerializingChallenger32<BabyBear, HashChallenger<u8, Blake3, 32>>;
 
 const SEARCH: Kernel = Kernel::new("grind", "grind_search");
 const THREADS: u32 = 128;
-/// Candidates of a launch, as a logarithm: at least enough to fill a device for a moment, at most what bounds
-/// the wait for a launch to milliseconds. To be measured.
+/// Candidates of a launch, as a logarithm: at least enough to fill a device for a moment, at most
+/// what bounds the wait for a launch to milliseconds. To be measured.
 const MIN_LOG_CANDIDATES: u32 = 12;
 const MAX_LOG_CANDIDATES: u32 = 24;
 /// Most bits that a transcript samples at once: 2^bits is below the field's order.
@@ -38,8 +38,8 @@ struct KernelDigest {
 
 /// The smallest witness for `transcript`, which absorbs it as `check_witness` does.
 ///
-/// A transcript that was sampled from since it last observed anything is searched on the CPU: what it goes on
-/// from cannot be read.
+/// A transcript that was sampled from since it last observed anything is searched on the CPU: what
+/// it goes on from cannot be read.
 ///
 /// # Errors
 /// [`Error::Resource`] if there is no witness; [`Error::Device`] if the device fails.
@@ -79,8 +79,9 @@ fn pending_digest(transcript: &Transcript) -> Option<[u8; 32]> {
     (transcript.clone().sample_bits(MAX_BITS) == next).then_some(digest)
 }
 
-/// The smallest `w` below the field's order for which BLAKE3(`digest` ‖ w in Montgomery form) ends in `bits` zero
-/// bits: those of its last four bytes read backwards as a little-endian word. Waits for the device.
+/// The smallest `w` below the field's order for which BLAKE3(`digest` ‖ w in Montgomery form) ends
+/// in `bits` zero bits: those of its last four bytes read backwards as a little-endian word. Waits
+/// for the device.
 ///
 /// Cost: about `2^bits` compressions.
 /// # Errors
@@ -143,7 +144,8 @@ mod tests {
         let Some(device) = testing::device() else {
             return;
         };
-        // 1: most candidates pass. 12: the first launch often has none (it is of 2^13). 14: several launches.
+        // 1: most candidates pass. 12: the first launch often has none (it is of 2^13). 14: several
+        // launches.
         for (bits, seeds) in [(0, 1), (1, 4), (5, 8), (11, 8), (12, 2), (14, 2)] {
             for seed in 0..seeds {
                 let before = transcript(seed);

@@ -1,12 +1,13 @@
 //! BLAKE3 Merkle trees on the device: the commitments of Plonky3's `MerkleTreeMmcs`.
 //!
-//! A leaf is the hash of a row of all tallest matrices, one after another; a node the hash of its two
-//! children; where matrices are as tall as a layer, `C(C(left, right), H(their row))`. Words are hashed as
-//! the device holds them, in Montgomery form.
+//! A leaf is the hash of a row of all tallest matrices, one after another; a node the hash of its
+//! two children; where matrices are as tall as a layer, `C(C(left, right), H(their row))`. Words
+//! are hashed as the device holds them, in Montgomery form.
 //!
-//! Ceilings on an H200, derived from instruction counts and not measured: a compression of 64 bytes is 680
-//! operations of which the integer pipe takes about 570, which bounds the leaves to 1.9 TB/s of rows; with
-//! [`Rotate::Multiply`] the pipes are level and the bound is 2.3 TB/s.
+//! Ceilings on an H200 (132 multiprocessors at 1.98 GHz), derived from the machine code for sm_90
+//! and not measured: per 64 bytes of row the integer pipe executes 585 instructions, 64 at a time,
+//! which is 1.8 TB/s of rows; with [`Pipes::MultiplyAdd`] 473, which is 2.3 TB/s, beside 380 on the
+//! other pipe. Memory would allow 4.3 TB/s. A layer of nodes is 64 bytes a node at the same rates.
 
 use bytemuck::{Pod, Zeroable};
 use p3_merkle_tree::PrunedMerklePaths;
@@ -22,7 +23,8 @@ pub(super) type Digest = [u8; 32];
 const MAX_MATRICES: usize = 128;
 /// Threads of a block of hashed rows.
 const ROW_THREADS: u32 = 128;
-/// Below so many rows blocks are of one warp, so that all multiprocessors have some. To be measured.
+/// Below so many rows blocks are of one warp, so that all multiprocessors have some. To be
+/// measured.
 const MIN_ROWS_OF_FULL_BLOCKS: usize = 1 << 15;
 /// Threads of a block that makes layers or copies.
 const NODE_THREADS: u32 = 256;
@@ -30,7 +32,8 @@ const NODE_THREADS: u32 = 256;
 const MAX_LEVELS: u32 = 9;
 /// Layers that keep its warps busy: after four, threads of a warp go idle. To be measured.
 const FULL_LEVELS: u32 = 4;
-/// Layers of fewer nodes go nine at a time, since there latency matters more than idle threads. To be measured.
+/// Layers of fewer nodes go nine at a time, since there latency matters more than idle threads. To
+/// be measured.
 const LOG_NODES_OF_FULL_LEVELS: u32 = 17;
 /// Words of a BLAKE3 chunk.
 const CHUNK_WORDS: u32 = 256;
@@ -39,32 +42,67 @@ const MAX_WIDTH: u64 = 1 << 20;
 /// Most leaves: indices of digests are 32-bit.
 const MAX_LOG_LEAVES: u32 = 30;
 
-const LEAVES: Kernel = Kernel::new("merkle", "merkle_leaves");
-const LEAVES_MULTIPLY: Kernel = Kernel::new("merkle", "merkle_leaves_multiply");
-const LEAVES_WIDE: Kernel = Kernel::new("merkle", "merkle_leaves_wide");
-const LEAVES_WIDE_MULTIPLY: Kernel = Kernel::new("merkle", "merkle_leaves_wide_multiply");
-const LEVELS: Kernel = Kernel::new("merkle", "merkle_levels");
-const LEVELS_MULTIPLY: Kernel = Kernel::new("merkle", "merkle_levels_multiply");
-const INJECT: Kernel = Kernel::new("merkle", "merkle_inject");
-const INJECT_MULTIPLY: Kernel = Kernel::new("merkle", "merkle_inject_multiply");
+/// Kernels in the order of [`Pipes`].
+type Variants = [Kernel; 3];
+
+const LEAVES: Variants = [
+    Kernel::new("merkle", "merkle_leaves"),
+    Kernel::new("merkle", "merkle_leaves_add"),
+    Kernel::new("merkle", "merkle_leaves_rotate"),
+];
+const LEAVES_WIDE: Variants = [
+    Kernel::new("merkle", "merkle_leaves_wide"),
+    Kernel::new("merkle", "merkle_leaves_wide_add"),
+    Kernel::new("merkle", "merkle_leaves_wide_rotate"),
+];
+const LEVELS: Variants = [
+    Kernel::new("merkle", "merkle_levels"),
+    Kernel::new("merkle", "merkle_levels_add"),
+    Kernel::new("merkle", "merkle_levels_rotate"),
+];
+const INJECT: Variants = [
+    Kernel::new("merkle", "merkle_inject"),
+    Kernel::new("merkle", "merkle_inject_add"),
+    Kernel::new("merkle", "merkle_inject_rotate"),
+];
 const GATHER: Kernel = Kernel::new("merkle", "merkle_gather");
 const ROWS: Kernel = Kernel::new("merkle", "merkle_rows");
 
-/// Factors of [`Rotate::Multiply`]: parameters, so that the compiler does not make shifts of them.
-const FACTORS: (u32, u32) = (1 << 20, 1 << 25);
-
-/// How rotations by 12 and 7 bits are made; the digests are the same.
+/// How the operations of BLAKE3 are shared among the two integer pipes of a multiprocessor; digests
+/// are the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Rotate {
-    /// Funnel shifts, on the integer pipe.
-    Shift,
-    /// Multiplications by powers of two, on the multiply-add pipe beside it.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "which is faster is to be measured on hardware")
-    )]
-    Multiply,
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "which is fastest is to be measured on hardware")
+)]
+pub(super) enum Pipes {
+    /// As the compiler has it.
+    Plain,
+    /// Sums on the multiply-add pipe.
+    MultiplyAdd,
+    /// Half of the rotations on the multiply-add pipe.
+    MultiplyRotate,
 }
+
+impl Pipes {
+    /// What [`MerkleTree::commit`] uses. To be measured.
+    const DEFAULT: Self = Self::Plain;
+}
+
+/// Numbers that the compiler of the kernels must not know.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Factors {
+    one: u32,
+    two_20: u32,
+    two_25: u32,
+}
+
+const FACTORS: Factors = Factors {
+    one: 1,
+    two_20: 1 << 20,
+    two_25: 1 << 25,
+};
 
 /// A matrix of field words on the device.
 #[derive(Clone, Copy, Debug)]
@@ -140,21 +178,24 @@ struct KernelMatrices {
 const _: () = assert!(size_of::<KernelMatrices>() == 24 * MAX_MATRICES + 8);
 
 impl KernelMatrices {
-    /// `matrices`, whose row indices are `log_height` bits long before each matrix takes its upper ones.
+    /// `matrices`, whose row indices are `log_height` bits long before each matrix takes its upper
+    /// ones.
     ///
     /// # Errors
     /// [`Error::Usage`] if they are too many, or their rows too long.
     fn new(matrices: &[MatrixRef<'_>], log_height: u32) -> Result<Self> {
         if matrices.len() > MAX_MATRICES {
             return Err(Error::Usage(format!(
-                "{} matrices of one height are more than the {MAX_MATRICES} that a tree on the device takes",
+                "{} matrices of one height are more than the {MAX_MATRICES} that a tree on the \
+                 device takes",
                 matrices.len()
             )));
         }
         let width: u64 = matrices.iter().map(|m| m.width as u64).sum();
         if width > MAX_WIDTH {
             return Err(Error::Usage(format!(
-                "rows of {width} words are longer than the {MAX_WIDTH} that a tree on the device takes"
+                "rows of {width} words are longer than the {MAX_WIDTH} that a tree on the device \
+                 takes"
             )));
         }
         let mut this = Self {
@@ -182,8 +223,8 @@ fn log_max_height(matrices: &[MatrixRef<'_>]) -> Result<u32> {
     for MatrixRef { height, .. } in matrices {
         if !height.is_power_of_two() || height.ilog2() > MAX_LOG_LEAVES {
             return Err(Error::Usage(format!(
-                "a matrix of {height} rows cannot be committed to on the device: heights are powers of two \
-                 up to 2^{MAX_LOG_LEAVES}"
+                "a matrix of {height} rows cannot be committed to on the device: heights are \
+                 powers of two up to 2^{MAX_LOG_LEAVES}"
             )));
         }
         log_max = log_max.max(Some(height.ilog2()));
@@ -196,8 +237,8 @@ pub(super) fn tree_bytes(max_height: usize) -> u64 {
     (2 * max_height as u64 - 1) * size_of::<Digest>() as u64
 }
 
-/// Bytes of device memory that opening needs for a moment: rows of `width` words in all, or the digests of
-/// the paths, of `num_indices` indices into a tree of `max_height` rows.
+/// Bytes of device memory that opening needs for a moment: rows of `width` words in all, or the
+/// digests of the paths, of `num_indices` indices into a tree of `max_height` rows.
 pub(super) fn open_bytes(num_indices: usize, max_height: usize, width: usize) -> u64 {
     let num_indices = num_indices as u64;
     let rows = num_indices * 4 * (1 + width as u64);
@@ -217,24 +258,21 @@ pub(super) struct MerkleTree {
 impl MerkleTree {
     /// Commits to the rows of `matrices`, whose order counts.
     ///
-    /// Cost: the hashes of all rows, then one compression a node; [`tree_bytes`] of device memory. Does not
-    /// wait for the device.
+    /// Cost: the hashes of all rows, then one compression a node; [`tree_bytes`] of device memory.
+    /// Does not wait for the device.
     ///
     /// # Errors
-    /// [`Error::Usage`] if there is no matrix, a height is no power of two, or a row of the matrices of one
-    /// height is longer than 2^20 words or of more than 128 matrices; [`Error::OutOfDeviceMemory`].
+    /// [`Error::Usage`] if there is no matrix, a height is no power of two, or the matrices of one
+    /// height are more than 128 or their rows together longer than 2^20 words;
+    /// [`Error::OutOfDeviceMemory`].
     /// # Source
     /// Plonky3 0.8.0, p3-merkle-tree/src/merkle_tree.rs.
     pub(super) fn commit(device: &Device, matrices: &[MatrixRef<'_>]) -> Result<Self> {
-        Self::commit_rotating(device, matrices, Rotate::Shift)
+        Self::commit_with(device, matrices, Pipes::DEFAULT)
     }
 
-    /// The same with rotations made as `rotate` says.
-    fn commit_rotating(
-        device: &Device,
-        matrices: &[MatrixRef<'_>],
-        rotate: Rotate,
-    ) -> Result<Self> {
+    /// The same with a choice of kernels.
+    fn commit_with(device: &Device, matrices: &[MatrixRef<'_>], pipes: Pipes) -> Result<Self> {
         let log_leaves = log_max_height(matrices)?;
         let of_layer = |level: u32| {
             let height = 1 << (log_leaves - level);
@@ -245,7 +283,7 @@ impl MerkleTree {
             nodes: device.alloc("a Merkle tree", (2 << log_leaves) - 1)?,
             log_leaves,
         };
-        tree.hash_rows(0, &of_layer(0), rotate)?;
+        tree.hash_rows(0, &of_layer(0), pipes)?;
         let mut level = 0;
         while level < log_leaves {
             let injected = of_layer(level + 1);
@@ -253,11 +291,11 @@ impl MerkleTree {
                 let above = level + 1..=log_leaves;
                 let run = above.take_while(|&l| of_layer(l).is_empty()).count() as u32;
                 let num_levels = run.min(levels_at_once(log_leaves - level));
-                tree.make_levels(level, num_levels, rotate)?;
+                tree.make_levels(level, num_levels, pipes)?;
                 level += num_levels;
             } else {
-                tree.hash_rows(level + 1, &injected, rotate)?;
-                tree.inject(level + 1, rotate)?;
+                tree.hash_rows(level + 1, &injected, pipes)?;
+                tree.inject(level + 1, pipes)?;
                 level += 1;
             }
         }
@@ -275,8 +313,8 @@ impl MerkleTree {
         twice - (twice >> level)
     }
 
-    /// The commitment: the layer of `2^cap_height` digests, or the leaves if that is more; waits for the
-    /// device.
+    /// The commitment: the layer of `2^cap_height` digests, or the leaves if that is more; waits
+    /// for the device.
     ///
     /// # Errors
     /// [`Error::Device`] if work before it failed.
@@ -295,8 +333,8 @@ impl MerkleTree {
         self.log_leaves.saturating_sub(cap_height)
     }
 
-    /// The authentication paths of leaves up to the cap, each digest once: what Plonky3 sends. Waits for the
-    /// device.
+    /// The authentication paths of leaves up to the cap, each digest once: what Plonky3 sends.
+    /// Waits for the device.
     ///
     /// - `indices`: of leaves, in any order, repeated or not.
     ///
@@ -339,7 +377,7 @@ impl MerkleTree {
     }
 
     /// Hashes rows of matrices as tall as layer `level`, into it.
-    fn hash_rows(&self, level: u32, matrices: &[MatrixRef<'_>], rotate: Rotate) -> Result<()> {
+    fn hash_rows(&self, level: u32, matrices: &[MatrixRef<'_>], pipes: Pipes) -> Result<()> {
         let num_rows = 1usize << (self.log_leaves - level);
         assert!(
             matrices.iter().all(|m| m.height == num_rows),
@@ -350,74 +388,52 @@ impl MerkleTree {
         let matrices = KernelMatrices::new(matrices, num_rows.ilog2())?;
         let shape = Shape::linear(num_rows, row_threads(num_rows));
         let num_chunks = matrices.width.div_ceil(CHUNK_WORDS);
-        let (kernel, shape) = match (num_chunks <= 1, rotate) {
-            (true, Rotate::Shift) => (LEAVES, shape),
-            (true, Rotate::Multiply) => (LEAVES_MULTIPLY, shape),
-            (false, _) => {
-                let stack_bytes = num_chunks.ilog2() * 32 * shape.threads;
-                let kernel = match rotate {
-                    Rotate::Shift => LEAVES_WIDE,
-                    Rotate::Multiply => LEAVES_WIDE_MULTIPLY,
-                };
-                (kernel, shape.with_shared(stack_bytes))
-            }
+        let (kernels, shape) = if num_chunks <= 1 {
+            (LEAVES, shape)
+        } else {
+            let stack_bytes = num_chunks.ilog2() * 32 * shape.threads;
+            (LEAVES_WIDE, shape.with_shared(stack_bytes))
         };
-        let device = self.nodes.device();
-        let num_rows = num_rows as u32;
-        // SAFETY: the matrices have `num_rows` rows, which their views hold, and the layer as many digests; of
-        // `num_chunks` chunks at most their logarithm waits on the stack.
+        let args = (matrices, digests, num_rows as u32, FACTORS);
+        // SAFETY: the matrices have `num_rows` rows, which their views hold, and the layer as many
+        // digests; of `num_chunks` chunks at most their logarithm waits on the stack.
         unsafe {
-            match rotate {
-                Rotate::Shift => device.launch(kernel, shape, (matrices, digests, num_rows)),
-                Rotate::Multiply => {
-                    let (two_20, two_25) = FACTORS;
-                    device.launch(kernel, shape, (matrices, digests, num_rows, two_20, two_25))
-                }
-            }
+            self.nodes
+                .device()
+                .launch(kernels[pipes as usize], shape, args)
         }
     }
 
     /// Makes `num_levels` layers above layer `level`.
-    fn make_levels(&self, level: u32, num_levels: u32, rotate: Rotate) -> Result<()> {
+    fn make_levels(&self, level: u32, num_levels: u32, pipes: Pipes) -> Result<()> {
         assert!((1..=MAX_LEVELS).contains(&num_levels) && level + num_levels <= self.log_leaves);
         let shape = Shape::linear(1 << (self.log_leaves - level - 1), NODE_THREADS);
-        let args = (self.nodes.ptr(), self.log_leaves, level, num_levels);
-        let device = self.nodes.device();
-        // SAFETY: the nodes are those of a tree of 2^log_leaves leaves, and the layers are among its own.
+        let nodes = self.nodes.ptr();
+        let args = (nodes, self.log_leaves, level, num_levels, FACTORS);
+        // SAFETY: the nodes are those of a tree of 2^log_leaves leaves, and the layers are among
+        // its own.
         unsafe {
-            match rotate {
-                Rotate::Shift => device.launch(LEVELS, shape, args),
-                Rotate::Multiply => {
-                    let (nodes, log_leaves, level, num_levels) = args;
-                    let (two_20, two_25) = FACTORS;
-                    let args = (nodes, log_leaves, level, num_levels, two_20, two_25);
-                    device.launch(LEVELS_MULTIPLY, shape, args)
-                }
-            }
+            self.nodes
+                .device()
+                .launch(LEVELS[pipes as usize], shape, args)
         }
     }
 
     /// Makes layer `level` of the layer below and the hashes of rows that it holds.
-    fn inject(&self, level: u32, rotate: Rotate) -> Result<()> {
+    fn inject(&self, level: u32, pipes: Pipes) -> Result<()> {
         assert!(
             (1..=self.log_leaves).contains(&level),
             "only layers of nodes take rows"
         );
         let num_nodes = 1 << (self.log_leaves - level);
         let shape = Shape::linear(num_nodes, row_threads(num_nodes));
-        let args = (self.nodes.ptr(), self.log_leaves, level);
-        let device = self.nodes.device();
-        // SAFETY: the nodes are those of a tree of 2^log_leaves leaves, with a layer below this one.
+        let args = (self.nodes.ptr(), self.log_leaves, level, FACTORS);
+        // SAFETY: the nodes are those of a tree of 2^log_leaves leaves, with a layer below this
+        // one.
         unsafe {
-            match rotate {
-                Rotate::Shift => device.launch(INJECT, shape, args),
-                Rotate::Multiply => {
-                    let (nodes, log_leaves, level) = args;
-                    let (two_20, two_25) = FACTORS;
-                    let args = (nodes, log_leaves, level, two_20, two_25);
-                    device.launch(INJECT_MULTIPLY, shape, args)
-                }
-            }
+            self.nodes
+                .device()
+                .launch(INJECT[pipes as usize], shape, args)
         }
     }
 
@@ -444,7 +460,8 @@ impl MerkleTree {
 
 /// Rows of `matrices` at `indices`: `[indices][sum of widths]`; waits for the device.
 ///
-/// - `indices`: into the tallest of the matrices; shorter ones take as many upper bits as they have rows for.
+/// - `indices`: into the tallest of the matrices; shorter ones take as many upper bits as they have
+///   rows for.
 ///
 /// Cost: reads 32 bytes a word of matrices by column; [`open_bytes`] of device memory.
 /// # Errors
@@ -478,8 +495,9 @@ pub(super) fn open_rows(
             shared_bytes: 0,
         };
         let to = rows.view(start..rows.len()).ptr();
-        // SAFETY: a block an index and matrix; indices are rows of the tallest matrix, and shifted they are rows
-        // of the others. Each writes `some.width` words from `start` on in a row of `width`.
+        // SAFETY: a block an index and matrix; indices are rows of the tallest matrix, and shifted
+        // they are rows of the others. Each writes `some.width` words from `start` on in a row of
+        // `width`.
         unsafe { device.launch(ROWS, shape, (some, d_indices.ptr(), to, width as u32))? };
         start += some.width as usize;
     }

@@ -5,11 +5,13 @@ mod driver;
 mod grind;
 mod histogram;
 mod launch;
+mod lde;
 mod memory;
 mod merkle;
 mod plan;
 mod scan;
 mod sort;
+mod transpose;
 #[cfg(test)]
 mod testing;
 

@@ -8,6 +8,7 @@ use p3_matrix::dense::RowMajorMatrix;
 use p3_merkle_tree::MerkleTreeMmcs;
 use p3_symmetric::{CompressionFunctionFromHasher, SerializingHasher};
 
+use super::super::Options;
 use super::super::testing::{self, Rng};
 use super::*;
 use crate::witness::from_monty;
@@ -21,7 +22,7 @@ type Oracle = MerkleTreeMmcs<
     32,
 >;
 
-const ROTATIONS: [Rotate; 2] = [Rotate::Shift, Rotate::Multiply];
+const PIPES: [Pipes; 3] = [Pipes::Plain, Pipes::MultiplyAdd, Pipes::MultiplyRotate];
 /// More than any tree has: the cap is then all leaves.
 const ALL: usize = 40;
 
@@ -114,10 +115,10 @@ fn with_uploaded<R>(
 }
 
 /// Compares caps of all heights given with Plonky3's.
-fn check_caps(device: &Device, matrices: &[HostMatrix], cap_heights: &[usize], rotate: Rotate) {
+fn check_caps(device: &Device, matrices: &[HostMatrix], cap_heights: &[usize], pipes: Pipes) {
     let shapes: Vec<_> = matrices.iter().map(|m| (m.height, m.width)).collect();
     with_uploaded(device, matrices, |refs| {
-        let tree = MerkleTree::commit_rotating(device, refs, rotate).unwrap();
+        let tree = MerkleTree::commit_with(device, refs, pipes).unwrap();
         for &cap_height in cap_heights {
             let inputs = matrices.iter().map(HostMatrix::to_plonky3).collect();
             let (expected, _) = oracle(cap_height).commit(inputs);
@@ -125,7 +126,7 @@ fn check_caps(device: &Device, matrices: &[HostMatrix], cap_heights: &[usize], r
             assert_eq!(
                 cap,
                 expected.roots(),
-                "{shapes:?}, cap height {cap_height}, {rotate:?}"
+                "{shapes:?}, cap height {cap_height}, {pipes:?}"
             );
         }
     });
@@ -136,8 +137,8 @@ fn rows_of_every_length_hash_as_blake3_does() {
     let Some(device) = testing::device() else {
         return;
     };
-    // About blocks (16 words), chunks (256), and numbers of chunks with one to four chaining values waiting;
-    // between them a step coprime to both.
+    // About blocks (16 words), chunks (256), and numbers of chunks with one to four chaining values
+    // waiting; between them a step coprime to both.
     let mut widths: Vec<usize> = (0..=4096).step_by(61).collect();
     for chunks in [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17] {
         widths.extend([256 * chunks - 1, 256 * chunks, 256 * chunks + 1]);
@@ -148,14 +149,25 @@ fn rows_of_every_length_hash_as_blake3_does() {
         let matrix = [HostMatrix::random(&mut rng, 4, width, i % 2 == 0)];
         let expected: Vec<_> = (0..4).map(|row| matrix[0].row_hash(row)).collect();
         with_uploaded(&device, &matrix, |refs| {
-            for rotate in ROTATIONS {
-                let tree = MerkleTree::commit_rotating(&device, refs, rotate).unwrap();
-                assert_eq!(
-                    tree.cap(ALL).unwrap(),
-                    expected,
-                    "{width} words, {rotate:?}"
-                );
+            for pipes in PIPES {
+                let tree = MerkleTree::commit_with(&device, refs, pipes).unwrap();
+                assert_eq!(tree.cap(ALL).unwrap(), expected, "{width} words, {pipes:?}");
             }
+        });
+    }
+}
+
+#[test]
+fn widest_row_hashes_as_blake3_does() {
+    let Some(device) = testing::device() else {
+        return;
+    };
+    // 4096 chunks: twelve chaining values wait before the last. One chunk less: eleven.
+    for width in [1 << 20, (1 << 20) - 256] {
+        let matrix = [HostMatrix::random(&mut Rng::new(90), 1, width, false)];
+        with_uploaded(&device, &matrix, |refs| {
+            let tree = MerkleTree::commit(&device, refs).unwrap();
+            assert_eq!(tree.cap(0).unwrap(), [matrix[0].row_hash(0)], "{width}");
         });
     }
 }
@@ -165,12 +177,13 @@ fn trees_of_every_height_are_plonky3s() {
     let Some(device) = testing::device() else {
         return;
     };
-    // 1: the root is a leaf. 2^9, 2^10: one launch of nine layers, and a second. Caps up to the leaves and above.
+    // 1: the root is a leaf. 2^9, 2^10: one launch of nine layers, and a second. Caps up to the
+    // leaves and above.
     for log_height in 0..=12 {
         let mut rng = Rng::new(2 + log_height);
         let matrix = random_matrices(&mut rng, &[(1 << log_height, 3)]);
-        let rotate = ROTATIONS[log_height as usize % 2];
-        check_caps(&device, &matrix, &[0, 1, 2, 3, 10, ALL], rotate);
+        let pipes = PIPES[log_height as usize % 3];
+        check_caps(&device, &matrix, &[0, 1, 2, 3, 10, ALL], pipes);
     }
 }
 
@@ -181,8 +194,8 @@ fn tall_trees_are_plonky3s() {
     };
     // 2^17 leaves: the first launch makes four layers, and rows are hashed in full blocks.
     let matrix = random_matrices(&mut Rng::new(20), &[(1 << 17, 1)]);
-    for rotate in ROTATIONS {
-        check_caps(&device, &matrix, &[0, 7], rotate);
+    for pipes in PIPES {
+        check_caps(&device, &matrix, &[0, 7], pipes);
     }
 }
 
@@ -193,7 +206,8 @@ fn trees_over_several_matrices_are_plonky3s() {
     };
     let every_height: Vec<_> = (0..=10).map(|k| (1 << k, 1 + 3 * k)).collect();
     let cases: [&[(usize, usize)]; 10] = [
-        // Of one height: within a block, ends at a block's end and across it, at a chunk's end and across it.
+        // Of one height: within a block, ends at a block's end and across it, at a chunk's end and
+        // across it.
         &[(8, 3), (8, 5), (8, 7)],
         &[(8, 16), (8, 1), (8, 15), (8, 17)],
         &[(8, 255), (8, 1), (8, 256), (8, 1)],
@@ -210,8 +224,8 @@ fn trees_over_several_matrices_are_plonky3s() {
     ];
     for (i, shapes) in cases.iter().enumerate() {
         let matrices = random_matrices(&mut Rng::new(30 + i as u64), shapes);
-        for rotate in ROTATIONS {
-            check_caps(&device, &matrices, &[0, 2, 3, ALL], rotate);
+        for pipes in PIPES {
+            check_caps(&device, &matrices, &[0, 3, ALL], pipes);
         }
     }
 }
@@ -279,7 +293,7 @@ fn as_many_matrices_as_a_launch_takes() {
     let mut shapes = vec![(4, 2); MAX_MATRICES];
     shapes.push((2, 3));
     let matrices = random_matrices(&mut Rng::new(70), &shapes);
-    check_caps(&device, &matrices, &[0, 2], Rotate::Shift);
+    check_caps(&device, &matrices, &[0, 2], Pipes::DEFAULT);
     with_uploaded(&device, &matrices, |refs| {
         // Rows are gathered by two launches.
         let rows = open_rows(&device, refs, &[3, 1]).unwrap();
@@ -345,4 +359,74 @@ fn trees_take_the_memory_they_say() {
         assert!(device.memory().peak - before <= most);
         assert_eq!(device.memory().live, before);
     });
+}
+
+#[test]
+fn trees_that_do_not_fit_are_refused_by_name() {
+    // Room for the matrix and all of the tree but one byte.
+    let options = Options {
+        vram_budget: Some(64 * 4 + tree_bytes(64) - 1),
+        ..Options::default()
+    };
+    let Some(device) = testing::device_with(&options) else {
+        return;
+    };
+    let matrix = device.zeros("a test matrix", 64).unwrap();
+    let matrix = [MatrixRef::by_column(matrix.all(), 1, 64)];
+    let error = MerkleTree::commit(&device, &matrix).unwrap_err();
+    assert!(matches!(error, Error::OutOfDeviceMemory(_)), "{error}");
+    assert!(error.to_string().contains("a Merkle tree"), "{error}");
+}
+
+/// Prints rates of every choice of kernels, interleaved, from which [`Pipes::DEFAULT`] and the
+/// sizes of launches are to be chosen: `cargo test --release --features cuda --lib cuda::merkle --
+/// --ignored --nocapture`.
+#[test]
+#[ignore = "prints rates; for a GPU"]
+fn rates() {
+    let Some(device) = testing::device() else {
+        return;
+    };
+    if device.info().stand_in {
+        eprintln!("SKIPPED: rates of the CPU stand-in mean nothing");
+        return;
+    }
+    let (log_height, repeats) = (20, 11);
+    println!("{}", device.info().name);
+    // Rows of one chunk, of several, and of one FRI layer (8 elements of degree 4, by row); trees
+    // alone.
+    for (name, width, by_row) in [
+        ("rows of 256 by column", 256, false),
+        ("rows of 600 by column", 600, false),
+        ("rows of 32 by row", 32, true),
+        ("rows of 1 by column", 1, false),
+    ] {
+        let height = 1 << log_height;
+        let matrix = device.zeros("a matrix", width * height).unwrap();
+        let matrix = [MatrixRef::new(matrix.all(), width, height, by_row)];
+        let mut seconds: [Vec<f64>; 3] = Default::default();
+        for repeat in 0..repeats {
+            for pipes in PIPES {
+                let before = device.mark().unwrap();
+                let tree = MerkleTree::commit_with(&device, &matrix, pipes).unwrap();
+                let after = device.mark().unwrap();
+                let time = after.seconds_since(&before).unwrap();
+                // The first loads the kernels.
+                if repeat > 0 {
+                    seconds[pipes as usize].push(time);
+                }
+                drop(tree);
+            }
+        }
+        for (pipes, mut seconds) in PIPES.into_iter().zip(seconds) {
+            seconds.sort_by(f64::total_cmp);
+            let median = seconds[seconds.len() / 2];
+            let bytes = (4 * width * height) as f64;
+            println!(
+                "{name}, 2^{log_height} rows, tree included, {pipes:?}: {:.3} ms, {:.0} GB/s of rows",
+                median * 1e3,
+                bytes / median / 1e9
+            );
+        }
+    }
 }
