@@ -11,8 +11,8 @@ struct GrindDigest {
 
 /// Looks for the smallest witness among `count` candidates from `first` on.
 ///
-/// Candidate w passes if the last four bytes of BLAKE3(digest || w in Montgomery form), read backwards as a
-/// little-endian word, have no bit of `mask`: the first word that Plonky3's byte transcript samples.
+/// Candidate w passes if BLAKE3(digest || w in Montgomery form) ends in the zero bits that `mask` has as ones: of the
+/// word that Plonky3's byte transcript samples next, which takes bytes from the end.
 ///
 /// - `smallest`: one word, lowered to the smallest witness found; above all candidates at first.
 /// - launch: one thread a candidate, up to 128 a block; no shared memory.

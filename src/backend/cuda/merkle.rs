@@ -5,8 +5,8 @@
 //! are hashed as the device holds them, in Montgomery form.
 //!
 //! Ceilings on an H200 (132 multiprocessors at 1.98 GHz), derived from the machine code for sm_90
-//! and not measured: per 64 bytes of row the integer pipe executes 585 instructions, 64 at a time,
-//! which is 1.8 TB/s of rows; with [`Pipes::MultiplyAdd`] 473, which is 2.3 TB/s, beside 380 on the
+//! and not measured: per 64 bytes of row the integer pipe executes 587 instructions, 64 at a time,
+//! which is 1.8 TB/s of rows; with [`Pipes::MultiplyAdd`] 475, which is 2.25 TB/s, beside 370 on the
 //! other pipe. Memory would allow 4.3 TB/s. A layer of nodes is 64 bytes a node at the same rates.
 
 use bytemuck::{Pod, Zeroable};

@@ -1,35 +1,18 @@
 //! Oracles: the `blake3` crate for rows, Plonky3's `MerkleTreeMmcs` for trees and openings.
 
-use p3_baby_bear::BabyBear;
-use p3_blake3::Blake3;
 use p3_commit::Mmcs;
 use p3_field::PrimeCharacteristicRing;
 use p3_matrix::dense::RowMajorMatrix;
-use p3_merkle_tree::MerkleTreeMmcs;
-use p3_symmetric::{CompressionFunctionFromHasher, SerializingHasher};
 
 use super::super::Options;
 use super::super::testing::{self, Rng};
 use super::*;
+use crate::backend::types::{Val, val_mmcs};
 use crate::witness::from_monty;
-
-type Oracle = MerkleTreeMmcs<
-    BabyBear,
-    u8,
-    SerializingHasher<Blake3>,
-    CompressionFunctionFromHasher<Blake3, 2, 32>,
-    2,
-    32,
->;
 
 const PIPES: [Pipes; 3] = [Pipes::Plain, Pipes::MultiplyAdd, Pipes::MultiplyRotate];
 /// More than any tree has: the cap is then all leaves.
-const ALL: usize = 40;
-
-fn oracle(cap_height: usize) -> Oracle {
-    let compress = CompressionFunctionFromHasher::new(Blake3);
-    Oracle::new(SerializingHasher::new(Blake3), compress, cap_height)
-}
+const ALL: u8 = 40;
 
 /// A matrix by row on the host, and how it lies on the device.
 struct HostMatrix {
@@ -73,7 +56,7 @@ impl HostMatrix {
         }
     }
 
-    fn to_plonky3(&self) -> RowMajorMatrix<BabyBear> {
+    fn to_plonky3(&self) -> RowMajorMatrix<Val> {
         RowMajorMatrix::new(elements(&self.words), self.width)
     }
 
@@ -84,10 +67,10 @@ impl HostMatrix {
     }
 }
 
-fn elements(words: &[u32]) -> Vec<BabyBear> {
+fn elements(words: &[u32]) -> Vec<Val> {
     words
         .iter()
-        .map(|&w| BabyBear::from_u32(from_monty(w)))
+        .map(|&w| Val::from_u32(from_monty(w)))
         .collect()
 }
 
@@ -115,14 +98,14 @@ fn with_uploaded<R>(
 }
 
 /// Compares caps of all heights given with Plonky3's.
-fn check_caps(device: &Device, matrices: &[HostMatrix], cap_heights: &[usize], pipes: Pipes) {
+fn check_caps(device: &Device, matrices: &[HostMatrix], cap_heights: &[u8], pipes: Pipes) {
     let shapes: Vec<_> = matrices.iter().map(|m| (m.height, m.width)).collect();
     with_uploaded(device, matrices, |refs| {
         let tree = MerkleTree::commit_with(device, refs, pipes).unwrap();
         for &cap_height in cap_heights {
             let inputs = matrices.iter().map(HostMatrix::to_plonky3).collect();
-            let (expected, _) = oracle(cap_height).commit(inputs);
-            let cap = tree.cap(cap_height).unwrap();
+            let (expected, _) = val_mmcs(cap_height).commit(inputs);
+            let cap = tree.cap(cap_height.into()).unwrap();
             assert_eq!(
                 cap,
                 expected.roots(),
@@ -151,7 +134,11 @@ fn rows_of_every_length_hash_as_blake3_does() {
         with_uploaded(&device, &matrix, |refs| {
             for pipes in PIPES {
                 let tree = MerkleTree::commit_with(&device, refs, pipes).unwrap();
-                assert_eq!(tree.cap(ALL).unwrap(), expected, "{width} words, {pipes:?}");
+                assert_eq!(
+                    tree.cap(ALL.into()).unwrap(),
+                    expected,
+                    "{width} words, {pipes:?}"
+                );
             }
         });
     }
@@ -240,7 +227,7 @@ fn empty_rows_count_for_nothing_beside_others() {
     let expected: Vec<_> = (0..8).map(|row| b.row_hash(row)).collect();
     with_uploaded(&device, &[a, b, c], |refs| {
         let tree = MerkleTree::commit(&device, refs).unwrap();
-        assert_eq!(tree.cap(ALL).unwrap(), expected);
+        assert_eq!(tree.cap(ALL.into()).unwrap(), expected);
     });
 }
 
@@ -268,12 +255,12 @@ fn openings_are_plonky3s() {
         let width: usize = shapes.iter().map(|s| s.1).sum();
         // 6: the cap is the leaves, so that paths are empty.
         for cap_height in [0, 1, 3, 6, ALL] {
-            let mmcs = oracle(cap_height);
+            let mmcs = val_mmcs(cap_height);
             let inputs = matrices.iter().map(HostMatrix::to_plonky3).collect();
             let (_, data) = mmcs.commit(inputs);
             for indices in index_sets {
                 let (values, proof) = mmcs.open_multi_batch(indices, &data);
-                let paths = tree.open_paths(indices, cap_height).unwrap();
+                let paths = tree.open_paths(indices, cap_height.into()).unwrap();
                 let context = format!("{indices:?}, cap height {cap_height}");
                 assert_eq!(paths.sibling_hashes, proof.sibling_hashes, "{context}");
                 let rows = open_rows(&device, refs, indices).unwrap();
