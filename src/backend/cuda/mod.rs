@@ -11,9 +11,9 @@ mod merkle;
 mod plan;
 mod scan;
 mod sort;
-mod transpose;
 #[cfg(test)]
 mod testing;
+mod transpose;
 
 /// The kernels' images, by file.
 mod images {
