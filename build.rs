@@ -1,6 +1,13 @@
-//! Records the git commit and the build's target features for result files.
+//! Records the git commit and the build's target features for result files; with the feature `cuda`,
+//! writes `layout.h` and compiles the kernels.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+#[path = "build/header.rs"]
+mod header;
+#[path = "build/kernels.rs"]
+mod kernels;
 
 /// Runs git without letting it refresh its index, which would make the next build run this again.
 fn git(args: &[&str]) -> Option<String> {
@@ -14,7 +21,24 @@ fn git(args: &[&str]) -> Option<String> {
         .then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
 }
 
+/// Writes `layout.h` and the kernels' images to the build's folder.
+fn cuda(out: &Path) {
+    println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed=kernels");
+    let file = out.join("layout.h");
+    let text = header::header();
+    // Kernels are compiled again when this file is newer.
+    if std::fs::read_to_string(&file).ok().as_ref() != Some(&text) {
+        std::fs::write(&file, text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    }
+    kernels::compile(out);
+}
+
 fn main() {
+    if std::env::var_os("CARGO_FEATURE_CUDA").is_some() {
+        let out = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
+        cuda(&PathBuf::from(out));
+    }
     // The commit and whether files differ from it are looked up again when either may have changed.
     for path in [
         "build.rs",

@@ -1,6 +1,8 @@
 //! Where stages are computed: one trait, one method per measured stage.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 
 pub use cpu::Cpu;
 
