@@ -92,6 +92,40 @@ struct Point {
 /// Columns that one warp of `open_columns` evaluates.
 constexpr int COLUMNS = 4;
 
+/// Adds values from START on up over the warp's lanes, and writes those before `limit`.
+///
+/// Each step halves both the lanes a sum is spread over and the values a lane holds, so N values take N - 1 shuffles
+/// and one more for each factor of two that N is below 32.
+template <int START, int VALUES>
+DEVICE void warp_sums(const uint32_t (&values)[VALUES], uint32_t lane, uint32_t* __restrict__ output, uint32_t limit) {
+    constexpr int LEFT = VALUES - START;
+    constexpr int N = LEFT >= 32 ? 32 : LEFT >= 16 ? 16 : LEFT >= 8 ? 8 : LEFT >= 4 ? 4 : LEFT >= 2 ? 2 : 1;
+    constexpr int LOG_LANES = N == 32 ? 0 : N == 16 ? 1 : N == 8 ? 2 : N == 4 ? 3 : N == 2 ? 4 : 5;
+    uint32_t sums[N];
+#pragma unroll
+    for (int i = 0; i < N; i++) sums[i] = values[START + i];
+#pragma unroll
+    for (int step = 0; step < 5; step++) {
+        int distance = 16 >> step, half = N >> (step + 1);
+        if (half > 0) {
+            bool upper = (lane & distance) != 0;
+#pragma unroll
+            for (int i = 0; i < N / 2; i++) {
+                if (i < half) {
+                    uint32_t send = upper ? sums[i] : sums[i + half];
+                    uint32_t keep = upper ? sums[i + half] : sums[i];
+                    sums[i] = add(keep, __shfl_xor_sync(0xffffffffu, send, distance));
+                }
+            }
+        } else {
+            sums[0] = add(sums[0], __shfl_xor_sync(0xffffffffu, sums[0], distance));
+        }
+    }
+    uint32_t index = START + (lane >> LOG_LANES);
+    if ((lane & ((1 << LOG_LANES) - 1)) == 0 && index < limit) output[index] = sums[0];
+    if constexpr (LEFT > N) warp_sums<START + N>(values, lane, output, limit);
+}
+
 /// One warp: four columns over one part of the rows, at all points, four rows a lane and step; the weights of a row
 /// are loaded once for four columns, and neighbouring warps take the same rows. Sums of products are reduced at the
 /// end only: per word of the matrix and point D wide multiply-adds and D/2 minima.
@@ -142,23 +176,12 @@ DEVICE void columns(const uint32_t* __restrict__ matrix, uint32_t stride, uint32
         }
     }
 
-    // Value v of the warp's VALUES goes to lane v % 32.
-    uint32_t mine[(VALUES + 31) / 32] = {};
+    uint32_t values[VALUES];
 #pragma unroll
-    for (int v = 0; v < VALUES; v++) {
-        uint32_t sum = reduce(sums[v / (POINTS * D)][v / D % POINTS][v % D]);
-#pragma unroll
-        for (int distance = 16; distance > 0; distance >>= 1)
-            sum = add(sum, __shfl_xor_sync(0xffffffffu, sum, distance));
-        if (lane == v % 32) mine[v / 32] = sum;
-    }
-    uint32_t first = column * POINTS * D;
-    uint32_t row_words = width * POINTS * D;
-#pragma unroll
-    for (int v = 0; v < (VALUES + 31) / 32; v++) {
-        uint32_t word = first + v * 32 + lane;
-        if (v * 32 + lane < VALUES && word < row_words) output[size_t(part) * row_words + word] = mine[v];
-    }
+    for (int v = 0; v < VALUES; v++) values[v] = reduce(sums[v / (POINTS * D)][v / D % POINTS][v % D]);
+    // The last quad may reach past the last column.
+    uint32_t first = column * POINTS * D, words = width * POINTS * D;
+    warp_sums<0>(values, lane, output + size_t(part) * words + first, words - first);
 }
 
 /// Sums of (1/(z - x_i) - 1/z) * column[i] over the rows of each part, at one point, degree 4: times
@@ -169,19 +192,19 @@ DEVICE void columns(const uint32_t* __restrict__ matrix, uint32_t stride, uint32
 /// - inverses0: [4][point0.stride] from `open_inverses_4`.
 /// - output: [parts][width][1][4].
 ///
-/// Grid: one warp for four columns and a part; block: 256; no shared memory.
+/// Grid: one warp for four columns and a part; block: 128; no shared memory.
 /// Oracle: Plonky3's interpolation.
-KERNEL(256) open_columns_4_1(const uint32_t* __restrict__ matrix, uint32_t stride, uint32_t width, uint32_t rows,
+KERNEL(128) open_columns_4_1(const uint32_t* __restrict__ matrix, uint32_t stride, uint32_t width, uint32_t rows,
                              uint32_t parts, const uint32_t* __restrict__ inverses0, Point<4> point0,
                              uint32_t* __restrict__ output) {
     const uint32_t* const inverses[1] = {inverses0};
     const Point<4> points[1] = {point0};
     columns<4, 1>(matrix, stride, width, rows, parts, inverses, points, output);
 }
-EXPORT(open_columns_4_1, 256)
+EXPORT(open_columns_4_1, 128)
 
 /// As `open_columns_4_1`, at two points; output: [parts][width][2][4].
-KERNEL(256) open_columns_4_2(const uint32_t* __restrict__ matrix, uint32_t stride, uint32_t width, uint32_t rows,
+KERNEL(128) open_columns_4_2(const uint32_t* __restrict__ matrix, uint32_t stride, uint32_t width, uint32_t rows,
                              uint32_t parts, const uint32_t* __restrict__ inverses0, Point<4> point0,
                              const uint32_t* __restrict__ inverses1, Point<4> point1,
                              uint32_t* __restrict__ output) {
@@ -189,20 +212,20 @@ KERNEL(256) open_columns_4_2(const uint32_t* __restrict__ matrix, uint32_t strid
     const Point<4> points[2] = {point0, point1};
     columns<4, 2>(matrix, stride, width, rows, parts, inverses, points, output);
 }
-EXPORT(open_columns_4_2, 256)
+EXPORT(open_columns_4_2, 128)
 
 /// As `open_columns_4_1`, degree 5; output: [parts][width][1][5].
-KERNEL(256) open_columns_5_1(const uint32_t* __restrict__ matrix, uint32_t stride, uint32_t width, uint32_t rows,
+KERNEL(128) open_columns_5_1(const uint32_t* __restrict__ matrix, uint32_t stride, uint32_t width, uint32_t rows,
                              uint32_t parts, const uint32_t* __restrict__ inverses0, Point<5> point0,
                              uint32_t* __restrict__ output) {
     const uint32_t* const inverses[1] = {inverses0};
     const Point<5> points[1] = {point0};
     columns<5, 1>(matrix, stride, width, rows, parts, inverses, points, output);
 }
-EXPORT(open_columns_5_1, 256)
+EXPORT(open_columns_5_1, 128)
 
 /// As `open_columns_4_1`, degree 5, at two points; output: [parts][width][2][5].
-KERNEL(256) open_columns_5_2(const uint32_t* __restrict__ matrix, uint32_t stride, uint32_t width, uint32_t rows,
+KERNEL(128) open_columns_5_2(const uint32_t* __restrict__ matrix, uint32_t stride, uint32_t width, uint32_t rows,
                              uint32_t parts, const uint32_t* __restrict__ inverses0, Point<5> point0,
                              const uint32_t* __restrict__ inverses1, Point<5> point1,
                              uint32_t* __restrict__ output) {
@@ -210,7 +233,7 @@ KERNEL(256) open_columns_5_2(const uint32_t* __restrict__ matrix, uint32_t strid
     const Point<5> points[2] = {point0, point1};
     columns<5, 2>(matrix, stride, width, rows, parts, inverses, points, output);
 }
-EXPORT(open_columns_5_2, 256)
+EXPORT(open_columns_5_2, 128)
 
 /// Adds up what `open_columns` left for each part.
 ///
