@@ -2,7 +2,10 @@
 
 mod device;
 mod driver;
+mod elements;
+mod fri;
 mod launch;
+mod open;
 #[cfg(test)]
 mod testing;
 
