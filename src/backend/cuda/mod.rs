@@ -4,7 +4,9 @@ mod device;
 mod driver;
 mod elements;
 mod fri;
+mod grind;
 mod launch;
+mod merkle;
 mod open;
 #[cfg(test)]
 mod testing;
