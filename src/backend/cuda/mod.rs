@@ -1,13 +1,18 @@
 //! Stages on a GPU: kernels of our own, launched through `cust`.
 
+mod challenger;
 mod device;
 mod driver;
 mod elements;
 mod fri;
 mod grind;
+mod histogram;
 mod launch;
 mod merkle;
 mod open;
+mod pcs;
+mod scan;
+mod sort;
 #[cfg(test)]
 mod testing;
 
@@ -16,4 +21,6 @@ mod images {
     include!(concat!(env!("OUT_DIR"), "/images.rs"));
 }
 
+pub use challenger::{CudaChallenger, Transcript};
 pub use device::{Device, Info, Mark, MemoryUse, Options};
+pub use pcs::{CudaPcs, CudaProverData, DeviceMatrix, FriSettings};
