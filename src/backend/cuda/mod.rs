@@ -8,6 +8,7 @@ mod fri;
 mod grind;
 mod histogram;
 mod launch;
+mod lde;
 mod merkle;
 mod open;
 mod pcs;
@@ -23,4 +24,4 @@ mod images {
 
 pub use challenger::{CudaChallenger, Transcript};
 pub use device::{Device, Info, Mark, MemoryUse, Options};
-pub use pcs::{CudaPcs, CudaProverData, DeviceMatrix, FriSettings};
+pub use pcs::{CpuPcs, CudaPcs, CudaProverData, DeviceMatrix};
