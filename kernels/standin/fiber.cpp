@@ -5,17 +5,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <memory>
+#include <thread>
 
 #include "engine.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#define STANDIN_ASAN 1
-#else
-#define STANDIN_ASAN 0
-#endif
 
 #if !defined(__x86_64__)
 #error "the stand-in switches fibers in x86-64 assembly"
@@ -110,9 +104,10 @@ struct Worker {
     uint32_t done = 0;
     uint32_t at_barrier = 0;
     uint32_t current = 0;
-    uint32_t num_ready = 0;
+    /// The lanes of each warp that can run, and the warps that have some.
+    uint32_t ready[MAX_THREADS / 32];
+    uint32_t ready_warps = 0;
     Random random{0};
-    uint16_t ready[MAX_THREADS];
     Thread threads[MAX_THREADS];
     std::vector<Meeting> meetings[MAX_THREADS / 32];
     std::vector<Fiber*> idle;
@@ -134,9 +129,13 @@ struct Worker {
     void enter(uint32_t thread);
     void go_on(Fiber* from, bool from_ends);
     void suspend();
-    void make_ready(uint32_t thread) {
-        threads[thread].state = State::Ready;
-        ready[num_ready++] = uint16_t(thread);
+    uint32_t pick();
+    /// Every thread of the block can run.
+    void all_ready() {
+        uint32_t warps = (count + 31) / 32;
+        for (uint32_t w = 0; w < warps; w++) ready[w] = 0xffffffffu;
+        if (count % 32 != 0) ready[warps - 1] = (1u << count % 32) - 1;
+        ready_warps = warps == 32 ? 0xffffffffu : (1u << warps) - 1;
     }
     [[noreturn]] void stuck();
     void check_red_zones();
@@ -165,11 +164,7 @@ void change(Worker& w, Fiber& from, Fiber& to, bool ends) {
 #endif
     standin_switch(&from.saved, to.saved);
 #if STANDIN_ASAN
-    const void* old_bottom;
-    size_t old_size;
-    __sanitizer_finish_switch_fiber(from.fake_stack, &old_bottom, &old_size);
-    if (from.stack == nullptr) return;
-    if (w.main_bottom == nullptr) w.main_bottom = old_bottom, w.main_size = old_size;
+    __sanitizer_finish_switch_fiber(from.fake_stack, nullptr, nullptr);
 #endif
 }
 
@@ -177,10 +172,11 @@ void change(Worker& w, Fiber& from, Fiber& to, bool ends) {
 __attribute__((noinline, noreturn)) void fiber_main() {
     Worker& w = *worker;
 #if STANDIN_ASAN
-    const void* old_bottom;
-    size_t old_size;
-    __sanitizer_finish_switch_fiber(nullptr, &old_bottom, &old_size);
-    if (w.main_bottom == nullptr) w.main_bottom = old_bottom, w.main_size = old_size;
+    // The block's first fiber comes from the thread's own stack, to which the last one returns.
+    const void* bottom;
+    size_t size;
+    __sanitizer_finish_switch_fiber(nullptr, &bottom, &size);
+    if (w.main_bottom == nullptr) w.main_bottom = bottom, w.main_size = size;
 #endif
     const Kernel& kernel = *w.launch->kernel;
     const unsigned char* packed = w.launch->packed.data();
@@ -228,16 +224,32 @@ void Worker::enter(uint32_t thread) {
     else here.thread = {thread % b.x, thread / b.x % b.y, thread / b.x / b.y};
 }
 
+/// A bit of `mask`, which is not 0, at random.
+uint32_t random_bit(uint32_t mask, uint32_t random) {
+    uint32_t turn = random & 31;
+    uint32_t turned = mask >> turn | mask << (-turn & 31);
+    return (uint32_t(__builtin_ctz(turned)) + turn) & 31;
+}
+
+/// Takes a random thread that can run. Mostly one of the warp that ran last, whose stacks are in the cache.
+uint32_t Worker::pick() {
+    uint32_t bits = random.next();
+    uint32_t w = current / 32;
+    if (ready[w] == 0 || (bits >> 10 & 15) == 0) w = random_bit(ready_warps, bits >> 5);
+    uint32_t lane = random_bit(ready[w], bits);
+    ready[w] &= ~(1u << lane);
+    if (ready[w] == 0) ready_warps &= ~(1u << w);
+    return w * 32 + lane;
+}
+
 /// Goes on with a random thread that can run. Returns when `from` is resumed, or with a new thread to start on it.
 void Worker::go_on(Fiber* from, bool from_ends) {
-    if (num_ready == 0) {
+    if (ready_warps == 0) {
         if (done != count) stuck();
         idle.push_back(from);
         change(*this, *from, main, true);
     }
-    uint32_t pick = num_ready == 1 ? 0 : random.below(num_ready);
-    uint32_t next = ready[pick];
-    ready[pick] = ready[--num_ready];
+    uint32_t next = pick();
     Thread& thread = threads[next];
     enter(next);
     if (thread.state == State::New) {
@@ -295,6 +307,7 @@ void Worker::stuck() {
 }
 
 void Worker::check_red_zones() {
+    if (STANDIN_ASAN) return;  // the access itself was reported
     auto check = [&](uint32_t from, uint32_t to, const char* name) {
         for (uint32_t i = from; i < to; i++)
             if (shared_base[i] != CANARY) fail("a write beside shared array `%s`, at byte %u of the block's shared memory", name, i);
@@ -316,18 +329,19 @@ void Worker::run_block(const Launch& the_launch, uint3 block, uint64_t seed) {
     random = Random(seed);
     count = launch->block.x * launch->block.y * launch->block.z;
     done = at_barrier = 0;
-    num_ready = count;
-    for (uint32_t i = 0; i < count; i++) {
-        ready[i] = uint16_t(i);
-        threads[i].state = State::New;
-    }
+    for (uint32_t i = 0; i < count; i++) threads[i].state = State::New;
+    all_ready();
+    current = random.below(count);
     sites.clear();
+    allow(shared_base, STANDIN_ASAN ? 2 * SHARED_CAPACITY : 0);
     static_bytes = static_end = 0;
     if (launch->dynamic_bytes != 0) {
         // The end is at the guard page, but for what alignment to 16 bytes leaves.
         dynamic = shared_base + 2 * SHARED_CAPACITY - (launch->dynamic_bytes + 15) / 16 * 16;
         memset(dynamic, POISON, launch->dynamic_bytes);
         memset(dynamic - RED_ZONE, CANARY, RED_ZONE);
+        forbid(dynamic - RED_ZONE, RED_ZONE);
+        forbid(dynamic + launch->dynamic_bytes, -size_t(launch->dynamic_bytes) & 15);
     }
     here.block = block;
     here.block_dim = launch->block;
@@ -335,9 +349,7 @@ void Worker::run_block(const Launch& the_launch, uint3 block, uint64_t seed) {
     for (auto& m : meetings) m.clear();
     main_bottom = nullptr;
     // As if a thread had just ended on a fresh fiber: starts a random one.
-    uint32_t pick = random.below(num_ready);
-    uint32_t next = ready[pick];
-    ready[pick] = ready[--num_ready];
+    uint32_t next = pick();
     enter(next);
     threads[next].state = State::Ready;
     threads[next].fiber = take_fiber();
@@ -367,8 +379,9 @@ uint32_t barrier(uint32_t value, const char* file, int line) {
         }
         for (uint32_t i = 0; i < w.count; i++) {
             w.threads[i].result = sum;
-            w.make_ready(i);
+            w.threads[i].state = State::Ready;
         }
+        w.all_ready();
     }
     w.suspend();
     return uint32_t(me.result);
@@ -421,6 +434,7 @@ uint64_t warp(Warp kind, uint32_t mask, uint64_t value, int source, const char* 
         for (uint32_t rest = mask; rest != 0; rest &= rest - 1) {
             uint32_t l = uint32_t(__builtin_ctz(rest));
             Thread& t = w.threads[first + l];
+            t.state = State::Ready;
             t.result = all;
             if (kind == Warp::Shuffle) {
                 t.result = w.threads[first + uint32_t(t.source)].value;
@@ -432,7 +446,8 @@ uint64_t warp(Warp kind, uint32_t mask, uint64_t value, int source, const char* 
                 }
             }
         }
-        for (uint32_t rest = mask; rest != 0; rest &= rest - 1) w.make_ready(first + uint32_t(__builtin_ctz(rest)));
+        w.ready[first / 32] |= mask;
+        w.ready_warps |= 1u << first / 32;
     }
     w.suspend();
     return me.result;
@@ -454,6 +469,8 @@ void* shared(const void* site, size_t bytes, size_t align, const char* name) {
     w.static_end = uint32_t(start + bytes + RED_ZONE);
     memset(w.shared_base + from, CANARY, w.static_end - from);
     memset(w.shared_base + start, POISON, bytes);
+    forbid(w.shared_base + from, start - from);
+    forbid(w.shared_base + start + bytes, RED_ZONE);
     return w.shared_base + start;
 }
 
@@ -486,30 +503,49 @@ bool in_shared_guard(uintptr_t address) {
     return address >= base - PAGE && address < base + 2 * SHARED_CAPACITY + PAGE;
 }
 
-void run_grid(const Launch& launch) {
-    static std::unique_ptr<Worker> the_worker;
-    if (!the_worker) {
-        the_worker = std::make_unique<Worker>();
-        auto base = static_cast<unsigned char*>(map_region(2 * SHARED_CAPACITY + 2 * PAGE));
-        the_worker->shared_base = base + PAGE;
-        if (mprotect(base + PAGE, 2 * SHARED_CAPACITY, PROT_READ | PROT_WRITE) != 0) {
-            perror("stand-in: mprotect");
-            abort();
-        }
+namespace {
+
+Worker* make_worker() {
+    auto w = new Worker;
+    auto base = static_cast<unsigned char*>(map_region(2 * SHARED_CAPACITY + 2 * PAGE));
+    w->shared_base = base + PAGE;
+    if (mprotect(base + PAGE, 2 * SHARED_CAPACITY, PROT_READ | PROT_WRITE) != 0) {
+        perror("stand-in: mprotect");
+        abort();
     }
-    prepare_thread();
+    return w;
+}
+
+}  // namespace
+
+void run_grid(const Launch& launch) {
+    // Never destroyed: the process may end on another thread.
+    static auto& workers = *new std::vector<Worker*>;
+    Watch watch(launch);
     Random random(launch.seed);
     uint64_t blocks = uint64_t(launch.grid.x) * launch.grid.y * launch.grid.z;
+    if (blocks > UINT32_MAX) fail("kernel %s: a grid of %lu blocks, too many to run here", launch.kernel->name, (unsigned long)blocks);
     std::vector<uint32_t> order(blocks);
     for (uint32_t i = 0; i < blocks; i++) {
         uint32_t j = random.below(i + 1);
         order[i] = order[j];
         order[j] = i;
     }
-    for (uint32_t b : order) {
-        uint3 block = {b % launch.grid.x, b / launch.grid.x % launch.grid.y, b / launch.grid.x / launch.grid.y};
-        the_worker->run_block(launch, block, launch.seed ^ (uint64_t(b) << 20));
-    }
+    size_t num_workers = min(blocks, uint64_t(max(settings.threads, 1)));
+    while (workers.size() < num_workers) workers.push_back(make_worker());
+    std::atomic<uint64_t> next{0};
+    auto work = [&](Worker* w) {
+        prepare_thread();
+        for (uint64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < blocks;) {
+            uint32_t b = order[i];
+            uint3 block = {b % launch.grid.x, b / launch.grid.x % launch.grid.y, b / launch.grid.x / launch.grid.y};
+            w->run_block(launch, block, launch.seed ^ uint64_t(b) << 20);
+        }
+    };
+    std::vector<std::thread> others;
+    for (size_t i = 1; i < num_workers; i++) others.emplace_back(work, workers[i]);
+    work(workers[0]);
+    for (std::thread& t : others) t.join();
 }
 
 }  // namespace standin

@@ -33,6 +33,7 @@ std::deque<uint64_t> quarantine;
 uint64_t num_allocations = 0;
 uint64_t used = 0;
 uint64_t used_high = 0;
+uint64_t mapped = 0;
 
 uint64_t round_up(uint64_t x, uint64_t to) { return (x + to - 1) / to * to; }
 
@@ -49,6 +50,7 @@ std::map<uint64_t, Allocation>::iterator holder(uint64_t address) {
 }
 
 void check_one(uint64_t base, const Allocation& a, const char* after) {
+    if (STANDIN_ASAN) return;  // the access itself was reported
     auto check = [&](const unsigned char* from, const unsigned char* to) {
         for (const unsigned char* p = from; p < to; p++) {
             if (*p == CANARY) continue;
@@ -80,6 +82,9 @@ Result allocate(uint64_t* address, uint64_t bytes) {
     memset(m + PAGE, CANARY, size_t(base - uint64_t(m + PAGE)));
     memset((void*)base, POISON, bytes);
     memset((void*)(base + bytes), CANARY, rounded - bytes);
+    forbid(m + PAGE, size_t(base - uint64_t(m + PAGE)));
+    forbid((void*)(base + bytes), rounded - bytes);
+    mapped += rounded;
     allocations[base] = {bytes, m, map_bytes, num_allocations, false, false};
     used += rounded;
     used_high = max(used_high, used);
@@ -101,12 +106,14 @@ void retire(uint64_t address) {
     Allocation& a = i->second;
     check_one(address, a, "the last kernel before this allocation was freed");
     a.retired = true;
+    mapped -= round_up(a.bytes, ALIGN);
     mprotect(a.map, a.map_bytes, PROT_NONE);
     madvise(a.map, a.map_bytes, MADV_DONTNEED);
     quarantine.push_back(address);
     if (quarantine.size() <= QUARANTINE) return;
     auto oldest = allocations.find(quarantine.front());
     quarantine.pop_front();
+    allow(oldest->second.map, oldest->second.map_bytes);
     munmap(oldest->second.map, oldest->second.map_bytes);
     allocations.erase(oldest);
 }
@@ -135,7 +142,17 @@ void describe_address(uint64_t address, char* text, size_t bytes) {
              (unsigned long)a.bytes, freed);
 }
 
-uint64_t memory_used() { return used; }
+void retire_all() {
+    std::vector<uint64_t> live;
+    for (const auto& entry : allocations)
+        if (!entry.second.retired) live.push_back(entry.first);
+    for (uint64_t address : live) {
+        release(address);
+        retire(address);
+    }
+}
+
+uint64_t memory_mapped() { return mapped; }
 
 }  // namespace standin
 

@@ -9,9 +9,11 @@ mod grind;
 mod histogram;
 mod launch;
 mod lde;
+mod memory;
 mod merkle;
 mod open;
 mod pcs;
+mod plan;
 mod scan;
 mod sort;
 #[cfg(test)]
@@ -25,4 +27,5 @@ mod images {
 
 pub use challenger::{CudaChallenger, Transcript};
 pub use device::{Device, Info, Mark, MemoryUse, Options};
-pub use pcs::{CpuPcs, CudaPcs, CudaProverData, DeviceMatrix};
+pub use pcs::{CommitmentPlan, CpuPcs, CudaPcs, CudaProverData, DeviceMatrix, MatrixPlan};
+pub use plan::Plan;

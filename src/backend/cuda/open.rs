@@ -31,7 +31,7 @@ const REDUCE_5_2: Kernel = Kernel::new("open", "open_reduce_5_2");
 const ROWS: Kernel = Kernel::new("open", "open_rows");
 
 /// Points that one launch of a kernel takes.
-const POINTS: usize = 2;
+pub(super) const POINTS: usize = 2;
 /// Rows that one thread of `open_inverses` inverts.
 const INVERSES_A_THREAD: usize = 8;
 /// Columns that one warp of `open_columns` evaluates.
@@ -188,8 +188,8 @@ impl<'a, E: ExtensionField<BabyBear>> Opener<'a, E> {
         }
         let rows = matrix.height() >> self.log_blowup;
         let num_warps = matrix.width.div_ceil(COLUMNS_A_WARP);
-        let wanted = self.device.info().num_multiprocessors as usize * WARPS;
-        let parts = num_parts(rows, num_warps, wanted);
+        let multiprocessors = self.device.info().num_multiprocessors as usize;
+        let parts = num_parts(rows, num_warps, multiprocessors);
         let partial = self
             .device
             .alloc("partial sums of opened values", parts * output.len())?;
@@ -398,12 +398,17 @@ fn with_stride<const N: usize>(log_rows: u32, weight: [u32; N]) -> [u32; N] {
 }
 
 /// Parts to cut a column into, so that there are enough warps and each has enough rows.
-fn num_parts(rows: usize, num_warps: usize, wanted: usize) -> usize {
+fn num_parts(rows: usize, num_warps: usize, multiprocessors: usize) -> usize {
     let mut parts = (rows / GOOD_PART_ROWS).max(1);
-    while parts * num_warps < wanted && rows / parts >= 2 * STEP_ROWS {
+    while parts * num_warps < multiprocessors * WARPS && rows / parts >= 2 * STEP_ROWS {
         parts *= 2;
     }
     parts
+}
+
+/// Elements of the sums that evaluating a matrix leaves for each point, before they are added up.
+pub(super) fn partial_sums(width: usize, log_rows: u32, multiprocessors: usize) -> usize {
+    width * num_parts(1 << log_rows, width.div_ceil(COLUMNS_A_WARP), multiprocessors)
 }
 
 /// z (z^n − g^n) / (n g^n), with which the weighted sum of evaluations over g·H, of order

@@ -30,6 +30,7 @@ use super::fri;
 use super::lde;
 use super::merkle::{MatrixRef, MerkleTree};
 use super::open::{Columns, Opener, Request, rows};
+use super::transpose::transpose;
 use crate::backend::types::{Dft, Val, ValMmcs};
 use crate::{Error, Result};
 
@@ -44,7 +45,7 @@ type Domain = TwoAdicMultiplicativeCoset<Val>;
 pub struct CudaPcs<E> {
     device: Device,
     tables: Arc<Tables>,
-    extender: Arc<lde::Twiddles>,
+    roots: Arc<lde::Roots>,
     cpu: CpuPcs<E>,
     fri: FriParameters<ExtensionMmcs<Val, E, ValMmcs>>,
     cap_height: usize,
@@ -74,7 +75,7 @@ impl<E: Clone> Clone for CudaPcs<E> {
         Self {
             device: self.device.clone(),
             tables: self.tables.clone(),
-            extender: self.extender.clone(),
+            roots: self.roots.clone(),
             cpu: self.cpu.clone(),
             fri: self.fri.clone(),
             cap_height: self.cap_height,
@@ -176,7 +177,7 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
         Ok(Self {
             device: device.clone(),
             tables: Arc::new(Tables::new(device)?),
-            extender: Arc::new(lde::Twiddles::new(device)?),
+            roots: Arc::new(lde::Roots::new(device)?),
             cpu: CpuPcs::new(Dft::default(), mmcs, fri.clone()),
             fri,
             cap_height,
@@ -205,7 +206,7 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
         }
         let by_row = self.device.upload("a matrix by row", words(&matrix.values))?;
         let by_column = self.device.alloc("a matrix", by_row.len())?;
-        lde::transpose(&self.device, by_row.all(), by_column.all(), height, width)?;
+        transpose(&self.device, by_row.all(), by_column.all(), height, width)?;
         Ok(DeviceMatrix {
             words: by_column,
             width,
@@ -222,10 +223,10 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
     pub fn extend(&self, domain: Domain, matrix: &DeviceMatrix) -> Result<DeviceMatrix> {
         assert_eq!(domain.size(), matrix.height(), "a value for each point");
         let log_blowup = self.fri.log_blowup as u32;
-        crate::backend::check_lde(matrix.height(), log_blowup)?;
+        let size = lde::Size::new(matrix.width, matrix.height(), log_blowup)?;
         let shift = Val::GENERATOR / domain.shift();
         Ok(DeviceMatrix {
-            words: lde::extend(&self.device, &self.extender, matrix, log_blowup, shift)?,
+            words: lde::extend(&self.device, &self.roots, &matrix.words, size, shift)?,
             width: matrix.width,
             log_height: matrix.log_height + log_blowup,
         })
@@ -513,6 +514,9 @@ where
         )
     }
 }
+
+mod plan;
+pub use plan::{CommitmentPlan, MatrixPlan};
 
 #[cfg(test)]
 mod tests;

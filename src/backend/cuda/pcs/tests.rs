@@ -401,3 +401,54 @@ fn a_device_that_is_too_small_is_an_error_at_every_step() {
     }
     assert!(failures.len() > 3, "{failures:?}");
 }
+
+#[test]
+fn memory_is_what_was_planned() {
+    type E = Challenge<4>;
+    if device().is_none() {
+        return;
+    }
+    // Its own account of memory.
+    let device = device_with(&Options::default()).unwrap();
+    let case = Case { log_arity: 2, ..PLAIN };
+    let cuda = case.cuda::<E>(&device);
+    let shapes: [&[MatrixShape]; 2] = [&[(10, 3, true), (12, 20, true)], &[(11, 8, false)]];
+    let of_matrix = |&(log_rows, width, next): &MatrixShape| MatrixPlan {
+        log_rows: log_rows as u32,
+        width,
+        num_points: 1 + usize::from(next),
+    };
+    let plans = shapes.map(|shape| shape.iter().map(of_matrix).collect::<Vec<_>>());
+    // The plan holds, and does not exceed what is used by more than a fifth.
+    let check = |planned: u64, before: u64, what: &str| {
+        let used = device.memory().peak - before;
+        assert!(used <= planned && planned <= used + used / 5, "{what}: {used} of {planned} planned");
+        device.reset_peak();
+    };
+    let mut rng = Rng::new(2);
+    let mut challenger = plonky3();
+    device.synchronize().unwrap();
+    device.reset_peak();
+    let mut committed = Vec::new();
+    for (shape, plan) in shapes.iter().zip(&plans) {
+        let before = device.memory().live;
+        let evaluations: Vec<_> = shape
+            .iter()
+            .map(|&(log_rows, width, _)| (Domain::new(Val::ONE, log_rows).unwrap(), matrix(&mut rng, log_rows, width)))
+            .collect();
+        let (_, data) = Pcs::<E, Challenger>::commit(&cuda, evaluations).unwrap();
+        assert_eq!(device.memory().live - before, cuda.committed_bytes(plan));
+        check(cuda.plan_commit(plan, false).unwrap().peak_bytes(), before, "commit");
+        committed.push(data);
+    }
+    let before = device.memory().live;
+    let zeta: E = challenger.sample();
+    let requests = committed.iter().zip(points(&shapes, zeta)).map(|(data, points)| {
+        let points: Vec<_> = points.into_iter().map(|(_, points)| points).collect();
+        (data, points).into()
+    });
+    cuda.open(requests.collect(), &mut challenger).unwrap();
+    let plans: Vec<_> = plans.iter().map(Vec::as_slice).collect();
+    check(cuda.plan_open(&plans).peak_bytes(), before, "open");
+    assert_eq!(device.memory().live, before);
+}
