@@ -1,13 +1,18 @@
 //! Stages on a GPU: kernels of our own, launched through `cust`.
 
+mod challenger;
 mod device;
 mod driver;
+mod elements;
+mod fri;
 mod grind;
 mod histogram;
 mod launch;
 mod lde;
 mod memory;
 mod merkle;
+mod open;
+mod pcs;
 mod plan;
 mod scan;
 mod sort;
@@ -20,5 +25,7 @@ mod images {
     include!(concat!(env!("OUT_DIR"), "/images.rs"));
 }
 
+pub use challenger::{CudaChallenger, Transcript};
 pub use device::{Device, Info, Mark, MemoryUse, Options};
+pub use pcs::{CommitmentPlan, CpuPcs, CudaPcs, CudaProverData, DeviceMatrix, MatrixPlan};
 pub use plan::Plan;
