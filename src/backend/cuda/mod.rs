@@ -16,9 +16,9 @@ mod pcs;
 mod plan;
 mod scan;
 mod sort;
+mod transpose;
 #[cfg(test)]
 mod testing;
-mod transpose;
 
 /// The kernels' images, by file.
 mod images {
