@@ -2,8 +2,12 @@
 
 mod device;
 mod driver;
+mod grind;
 mod histogram;
 mod launch;
+mod memory;
+mod merkle;
+mod plan;
 mod scan;
 mod sort;
 #[cfg(test)]
@@ -15,3 +19,4 @@ mod images {
 }
 
 pub use device::{Device, Info, Mark, MemoryUse, Options};
+pub use plan::Plan;
