@@ -7,6 +7,7 @@ mod histogram;
 mod launch;
 mod memory;
 mod merkle;
+pub mod micro;
 mod plan;
 mod scan;
 mod sort;
