@@ -25,3 +25,17 @@ DEVICE uint32_t lanes_alike(uint32_t word, uint32_t bit) {
     return lanes;
 #endif
 }
+
+/// a * b + c, one instruction.
+DEVICE uint64_t multiply_add_wide(uint32_t a, uint32_t b, uint64_t c) {
+#ifdef REWIT_STANDIN
+    return uint64_t(a) * b + c;
+#else
+    uint32_t low, high;
+    asm("mad.lo.cc.u32 %0, %2, %3, %4;\n\t"
+        "madc.hi.u32 %1, %2, %3, %5;"
+        : "=&r"(low), "=r"(high)
+        : "r"(a), "r"(b), "r"(uint32_t(c)), "r"(uint32_t(c >> 32)));
+    return uint64_t(high) << 32 | low;
+#endif
+}

@@ -17,6 +17,7 @@ mod plan;
 mod scan;
 mod sort;
 mod transpose;
+pub mod micro;
 #[cfg(test)]
 mod testing;
 
