@@ -15,6 +15,7 @@ use super::key::ProgramKey;
 use super::params::Params;
 use super::proof::{Argument, SegmentProof};
 use super::statement::Statement;
+use crate::backend::{Backend, Checked, Cpu};
 use crate::vm::Program;
 use crate::witness::layout::{MAX_LOG_ROWS, MIN_ROWS, range};
 use crate::witness::{Matrix, Witness};
@@ -27,6 +28,28 @@ pub const PROVABLE_LOG_CYCLES: RangeInclusive<u32> = MIN_ROWS.ilog2()..=MAX_LOG_
 enum Setup {
     Quartic(ProverData<Config<Challenge<4>>>),
     Quintic(ProverData<Config<Challenge<5>>>),
+}
+
+/// A backend that segments can be proven on.
+pub trait Proving: Backend {
+    /// A prover of segments of `program`.
+    ///
+    /// # Errors
+    /// As for [`Prover::new`], and those of the device.
+    fn prover(&self, program: &Program, params: Params) -> Result<Prover>;
+}
+
+impl Proving for Cpu {
+    fn prover(&self, program: &Program, params: Params) -> Result<Prover> {
+        Prover::new(program, params)
+    }
+}
+
+/// Proves on the second; the proof is checked by verifying it.
+impl<A: Backend, B: Proving> Proving for Checked<A, B> {
+    fn prover(&self, program: &Program, params: Params) -> Result<Prover> {
+        self.second().prover(program, params)
+    }
 }
 
 /// Proves segments of one program.

@@ -2,11 +2,18 @@
 
 mod device;
 mod driver;
+mod grind;
+mod histogram;
 mod launch;
 mod lde;
+mod memory;
+mod merkle;
+mod plan;
+mod scan;
+mod sort;
+mod transpose;
 #[cfg(test)]
 mod testing;
-mod transpose;
 
 /// The kernels' images, by file.
 mod images {
@@ -14,3 +21,4 @@ mod images {
 }
 
 pub use device::{Device, Info, Mark, MemoryUse, Options};
+pub use plan::Plan;
