@@ -227,15 +227,14 @@ DEVICE void second_pass(const uint32_t* __restrict__ scratch, uint32_t* __restri
 #pragma unroll
             for (uint32_t i = 4 * KEPT; i < 32; i++) x[i] = rest[i - 4 * KEPT];
         }
-        const Factor* scale = scales + (size_t(coset) << L2);
+        const Factor* scale = scales + (size_t(coset) << L2) + (SPLIT ? 2 * lane : lane);
 #pragma unroll
         for (uint32_t half = 0; half < HALVES; half++) {
             uint32_t* y = x + 32 * half;
             uint32_t z[32];
 #pragma unroll
             for (uint32_t j = 0; j < 32; j++) {
-                const uint32_t k2 = SPLIT ? 2 * lane + half + 64 * j : lane + 32 * j;
-                z[j] = mul_known(y[bit_reverse(j, 5)], __ldg(&scale[k2]));
+                z[j] = mul_known(y[bit_reverse(j, 5)], __ldg(&scale[SPLIT ? half + 64 * j : 32 * j]));
             }
             transform<5, false, true>(z);
             if (half == 0) {
