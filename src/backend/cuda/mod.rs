@@ -11,15 +11,16 @@ mod launch;
 mod lde;
 mod memory;
 mod merkle;
+pub mod micro;
 mod open;
 mod pcs;
 mod plan;
 mod scan;
 mod sort;
-mod transpose;
-pub mod micro;
+mod table;
 #[cfg(test)]
 mod testing;
+mod transpose;
 
 /// The kernels' images, by file.
 mod images {
@@ -28,5 +29,6 @@ mod images {
 
 pub use challenger::{CudaChallenger, Transcript};
 pub use device::{Device, Info, Mark, MemoryUse, Options};
-pub use pcs::{CommitmentPlan, CpuPcs, CudaPcs, CudaProverData, DeviceMatrix, MatrixPlan};
+pub use pcs::{CommitmentPlan, CpuPcs, CudaPcs, CudaProverData, MatrixPlan};
 pub use plan::Plan;
+pub use table::{DeviceMatrix, DeviceWitness};
