@@ -1,6 +1,10 @@
-//! Records the git commit and the build's target features for result files.
+//! Records the git commit and the build's target features for result files, and compiles the kernels for the feature `cuda`.
 
+use std::path::PathBuf;
 use std::process::Command;
+
+#[path = "build/kernels.rs"]
+mod kernels;
 
 /// Runs git without letting it refresh its index, which would make the next build run this again.
 fn git(args: &[&str]) -> Option<String> {
@@ -46,4 +50,18 @@ fn main() {
         "cargo::rustc-env=REWIT_PROFILE={}",
         std::env::var("PROFILE").unwrap_or_default()
     );
+    if std::env::var_os("CARGO_FEATURE_CUDA").is_some() {
+        compile_kernels();
+    }
+}
+
+/// Leaves the kernels' images, and `images.rs` that names them, in `OUT_DIR`.
+fn compile_kernels() {
+    let folder = |name| PathBuf::from(std::env::var_os(name).expect("cargo sets it"));
+    if let Err(text) = kernels::embed(&folder("CARGO_MANIFEST_DIR"), &folder("OUT_DIR")) {
+        for line in text.lines() {
+            println!("cargo::error={line}");
+        }
+        std::process::exit(1);
+    }
 }
