@@ -1,8 +1,11 @@
-//! Records the git commit and the build's target features for result files, and compiles the kernels for the feature `cuda`.
+//! Records the git commit and the build's target features for result files; with the feature `cuda`,
+//! writes `layout.h` and compiles the kernels.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "build/header.rs"]
+mod header;
 #[path = "build/kernels.rs"]
 mod kernels;
 
@@ -18,7 +21,27 @@ fn git(args: &[&str]) -> Option<String> {
         .then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
 }
 
+/// Writes `layout.h` and the kernels' images to the build's folder.
+fn cuda(out: &Path) {
+    let file = out.join("layout.h");
+    let text = header::header();
+    if std::fs::read_to_string(&file).ok().as_ref() != Some(&text) {
+        std::fs::write(&file, text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    }
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    if let Err(text) = kernels::embed(&PathBuf::from(root), out) {
+        for line in text.lines() {
+            println!("cargo::error={line}");
+        }
+        std::process::exit(1);
+    }
+}
+
 fn main() {
+    if std::env::var_os("CARGO_FEATURE_CUDA").is_some() {
+        let out = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
+        cuda(&PathBuf::from(out));
+    }
     // The commit and whether files differ from it are looked up again when either may have changed.
     for path in [
         "build.rs",
@@ -50,18 +73,4 @@ fn main() {
         "cargo::rustc-env=REWIT_PROFILE={}",
         std::env::var("PROFILE").unwrap_or_default()
     );
-    if std::env::var_os("CARGO_FEATURE_CUDA").is_some() {
-        compile_kernels();
-    }
-}
-
-/// Leaves the kernels' images, and `images.rs` that names them, in `OUT_DIR`.
-fn compile_kernels() {
-    let folder = |name| PathBuf::from(std::env::var_os(name).expect("cargo sets it"));
-    if let Err(text) = kernels::embed(&folder("CARGO_MANIFEST_DIR"), &folder("OUT_DIR")) {
-        for line in text.lines() {
-            println!("cargo::error={line}");
-        }
-        std::process::exit(1);
-    }
 }

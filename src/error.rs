@@ -46,6 +46,15 @@ pub enum Error {
     /// The machine cannot provide what was asked for.
     #[error("{0}")]
     Resource(String),
+    /// No device of the kind that was asked for, or no driver for it, or none built in.
+    #[error("{0}")]
+    NoDevice(String),
+    /// Device memory is used up, or a plan does not fit its budget: an answer as much as an error.
+    #[error("out of device memory: {0}")]
+    OutOfDeviceMemory(String),
+    /// The device or its driver failed.
+    #[error("device failed: {0}")]
+    Device(String),
     /// Wrong arguments.
     #[error("{0}")]
     Usage(String),

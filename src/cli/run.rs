@@ -136,7 +136,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         ResultFile::new(measurement, &hardware, &created, elapsed, complete)
     };
     let bar = progress_bar(args.no_progress);
-    let measured = measure::run(&job, &mut |progress: &Progress<'_>| {
+    let measured = measure::run(&job, &rewit::backend::Cpu, &mut |progress: &Progress<
+        '_,
+    >| {
         bar.set_length(progress.total);
         bar.set_position(progress.step);
         bar.set_message(progress.done.to_owned());

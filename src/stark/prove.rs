@@ -1,6 +1,5 @@
 //! Proving a segment.
 
-use std::mem::ManuallyDrop;
 use std::ops::RangeInclusive;
 
 use p3_air::symbolic::SymbolicExpressionExt;
@@ -16,6 +15,7 @@ use super::key::ProgramKey;
 use super::params::Params;
 use super::proof::{Argument, SegmentProof};
 use super::statement::Statement;
+use crate::backend::{Backend, Checked, Cpu};
 use crate::vm::Program;
 use crate::witness::layout::{MAX_LOG_ROWS, MIN_ROWS, range};
 use crate::witness::{Matrix, Witness};
@@ -28,6 +28,28 @@ pub const PROVABLE_LOG_CYCLES: RangeInclusive<u32> = MIN_ROWS.ilog2()..=MAX_LOG_
 enum Setup {
     Quartic(ProverData<Config<Challenge<4>>>),
     Quintic(ProverData<Config<Challenge<5>>>),
+}
+
+/// A backend that segments can be proven on.
+pub trait Proving: Backend {
+    /// A prover of segments of `program`.
+    ///
+    /// # Errors
+    /// As for [`Prover::new`], and those of the device.
+    fn prover(&self, program: &Program, params: Params) -> Result<Prover>;
+}
+
+impl Proving for Cpu {
+    fn prover(&self, program: &Program, params: Params) -> Result<Prover> {
+        Prover::new(program, params)
+    }
+}
+
+/// Proves on the second; the proof is checked by verifying it.
+impl<A: Backend, B: Proving> Proving for Checked<A, B> {
+    fn prover(&self, program: &Program, params: Params) -> Result<Prover> {
+        self.second().prover(program, params)
+    }
 }
 
 /// Proves segments of one program.
@@ -129,7 +151,8 @@ impl Prover {
             range,
             ..
         } = witness;
-        let [cpu, boundary, program, range] = [cpu, boundary, program, range].map(field_matrix);
+        let [cpu, boundary, program, range] =
+            [cpu, boundary, program, range].map(Matrix::into_field);
         let traces = [&cpu, &boundary, &program, &range, &log];
         let argument = match &self.setup {
             Setup::Quartic(data) => Argument::Quartic(Box::new(prove(
@@ -154,18 +177,6 @@ impl Prover {
             argument,
         })
     }
-}
-
-/// The table as Plonky3's matrix; no cell moves.
-fn field_matrix(matrix: Matrix) -> RowMajorMatrix<BabyBear> {
-    const { assert!(size_of::<BabyBear>() == 4 && align_of::<BabyBear>() == 4) };
-    let width = matrix.width;
-    let mut words = ManuallyDrop::new(matrix.words);
-    // SAFETY: `BabyBear` is a transparent wrapper of a `u32` that holds the Montgomery form, which
-    // is what the words are; pointer, length and capacity are those of a vector that is not dropped.
-    let cells =
-        unsafe { Vec::from_raw_parts(words.as_mut_ptr().cast(), words.len(), words.capacity()) };
-    RowMajorMatrix::new(cells, width)
 }
 
 /// A prover's data with the commitment to the fixed columns.

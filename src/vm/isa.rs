@@ -56,6 +56,61 @@ pub enum Kind {
     Ebreak,
 }
 
+impl Kind {
+    /// All kinds, in the order of their discriminants.
+    pub const ALL: [Self; 49] = [
+        Self::Illegal,
+        Self::Lui,
+        Self::Auipc,
+        Self::Jal,
+        Self::Jalr,
+        Self::Beq,
+        Self::Bne,
+        Self::Blt,
+        Self::Bge,
+        Self::Bltu,
+        Self::Bgeu,
+        Self::Lb,
+        Self::Lh,
+        Self::Lw,
+        Self::Lbu,
+        Self::Lhu,
+        Self::Sb,
+        Self::Sh,
+        Self::Sw,
+        Self::Addi,
+        Self::Slti,
+        Self::Sltiu,
+        Self::Xori,
+        Self::Ori,
+        Self::Andi,
+        Self::Slli,
+        Self::Srli,
+        Self::Srai,
+        Self::Add,
+        Self::Sub,
+        Self::Sll,
+        Self::Slt,
+        Self::Sltu,
+        Self::Xor,
+        Self::Srl,
+        Self::Sra,
+        Self::Or,
+        Self::And,
+        Self::Mul,
+        Self::Mulh,
+        Self::Mulhsu,
+        Self::Mulhu,
+        Self::Div,
+        Self::Divu,
+        Self::Rem,
+        Self::Remu,
+        Self::Fence,
+        Self::Ecall,
+        Self::Ebreak,
+    ];
+}
+
 /// A decoded instruction.
 ///
 /// `imm` is, by kind: `Lui` the value; `Auipc` the value with `pc` added; `Jal` and branches the

@@ -1,0 +1,14 @@
+//! Stages on a GPU: kernels of our own, launched through `cust`.
+
+mod device;
+mod driver;
+mod launch;
+#[cfg(test)]
+mod testing;
+
+/// The kernels' images, by file.
+mod images {
+    include!(concat!(env!("OUT_DIR"), "/images.rs"));
+}
+
+pub use device::{Device, Info, Mark, MemoryUse, Options};
