@@ -118,6 +118,7 @@ fn sample() -> ResultFile {
         os: "Linux".into(),
         kernel: "6.0".into(),
         arch: "x86_64".into(),
+        gpu: None,
     };
     ResultFile::new(&measurement, &hardware, "2026-11-22T12:00:00Z", 34.5, true)
 }

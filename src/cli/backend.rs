@@ -7,6 +7,7 @@ use rewit::backend::{
     Checked,
     cuda::{Cuda, Options},
 };
+use rewit::measure::Gpu;
 use rewit::{Error, Result};
 
 /// Where stages are computed.
@@ -98,6 +99,23 @@ impl BackendArgs {
 }
 
 impl Chosen {
+    /// The GPU it uses.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn gpu(&self) -> Option<Gpu> {
+        match self {
+            Self::Cpu(_) => None,
+            Self::Cuda(cuda) => Some(cuda.device().info().into()),
+            Self::Check(checked) => Some(checked.second().device().info().into()),
+        }
+    }
+
+    /// The GPU it uses: none is built in.
+    #[cfg(not(feature = "cuda"))]
+    #[expect(clippy::unused_self, reason = "with CUDA it depends on the backend")]
+    pub(crate) fn gpu(&self) -> Option<Gpu> {
+        None
+    }
+
     /// Refuses to have numbers kept that say nothing: a check's times are of two backends, and a
     /// stand-in's of no GPU.
     ///

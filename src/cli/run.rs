@@ -132,7 +132,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         compressions: &compressions,
     };
 
-    let hardware = Hardware::detect();
+    let mut hardware = Hardware::detect();
+    hardware.gpu = backend.gpu();
     let now = jiff::Timestamp::now();
     let created = jiff::Timestamp::from_second(now.as_second())
         .unwrap_or(now)
