@@ -188,8 +188,21 @@ fn faults(rows: &[Row], limits: &[Limit]) -> Vec<String> {
         }
     }
     for kernel in unlimited {
+        let mut most = Use::default();
+        for row in rows.iter().filter(|row| row.kernel == kernel) {
+            // Registers are handed out in eights.
+            most.registers = most.registers.max(row.used.registers.next_multiple_of(8));
+            most.spill_bytes = most.spill_bytes.max(row.used.spill_bytes);
+            most.stack_bytes = most.stack_bytes.max(row.used.stack_bytes);
+        }
+        let Use {
+            registers,
+            spill_bytes,
+            stack_bytes,
+        } = most;
         faults.push(format!(
-            "{kernel} has no limits; add a line to ci/kernels.txt"
+            "{kernel} has no limits; what it uses now, as a line of ci/kernels.txt: \
+             {kernel} * {registers} {spill_bytes} {stack_bytes}"
         ));
     }
     let known: BTreeSet<&str> = rows.iter().map(|row| row.kernel.as_str()).collect();
