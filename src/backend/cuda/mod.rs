@@ -4,6 +4,8 @@ mod device;
 mod driver;
 mod histogram;
 mod launch;
+mod memory;
+mod plan;
 mod scan;
 mod sort;
 #[cfg(test)]
@@ -15,3 +17,4 @@ mod images {
 }
 
 pub use device::{Device, Info, Mark, MemoryUse, Options};
+pub use plan::Plan;
