@@ -8,6 +8,8 @@ use std::process::Command;
 mod header;
 #[path = "build/kernels.rs"]
 mod kernels;
+#[path = "build/peers.rs"]
+mod peers;
 
 /// Runs git without letting it refresh its index, which would make the next build run this again.
 fn git(args: &[&str]) -> Option<String> {
@@ -29,7 +31,12 @@ fn cuda(out: &Path) {
         std::fs::write(&file, text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     }
     let root = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
-    if let Err(text) = kernels::embed(&PathBuf::from(root), out) {
+    let root = PathBuf::from(root);
+    let mut done = kernels::embed(&root, out);
+    if std::env::var_os("CARGO_FEATURE_PEERS").is_some() {
+        done = done.and_then(|()| peers::build(&root, out));
+    }
+    if let Err(text) = done {
         for line in text.lines() {
             println!("cargo::error={line}");
         }

@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Compute capabilities compiled for when none are named and no GPU is there to ask: Turing to Blackwell.
-pub const ARCHITECTURES: [u32; 6] = [75, 80, 86, 89, 90, 120];
+pub(crate) const ARCHITECTURES: [u32; 6] = [75, 80, 86, 89, 90, 120];
 
 /// What the caller of a build can set; looked up again when it changes.
-pub const VARIABLES: [&str; 5] = [
+pub(crate) const VARIABLES: [&str; 5] = [
     "NVCC",
     "CUDA_PATH",
     "REWIT_CUDA_ARCHS",
@@ -34,19 +34,19 @@ const FLAGS: [&str; 5] = [
 ];
 
 /// A kernel file compiled for one architecture.
-pub struct Compiled {
+pub(crate) struct Compiled {
     /// The file's name without `.cu`.
-    pub stem: String,
+    pub(crate) stem: String,
     /// Compute capability times ten, such as 90.
-    pub arch: u32,
+    pub(crate) arch: u32,
     /// The machine code.
-    pub cubin: PathBuf,
+    pub(crate) cubin: PathBuf,
     /// What the compiler said: registers and spills of each kernel, and warnings.
-    pub log: String,
+    pub(crate) log: String,
 }
 
 /// nvcc, and what tells one version's output from another's.
-pub struct Compiler {
+pub(crate) struct Compiler {
     nvcc: PathBuf,
     version: String,
 }
@@ -56,7 +56,7 @@ impl Compiler {
     ///
     /// # Errors
     /// What was looked for, and the ways out.
-    pub fn find(root: &Path) -> Result<Self, String> {
+    pub(crate) fn find(root: &Path) -> Result<Self, String> {
         if let Some(nvcc) = variable("NVCC") {
             return Self::at(Path::new(&nvcc)).ok_or(format!(
                 "NVCC={} does not start; point it at nvcc or unset it",
@@ -95,6 +95,12 @@ impl Compiler {
         })
     }
 
+    /// The program.
+    #[allow(dead_code, reason = "some of those who include this file need it")]
+    pub(crate) fn nvcc(&self) -> &Path {
+        &self.nvcc
+    }
+
     /// The program beside nvcc called `name`.
     fn tool(&self, name: &str) -> PathBuf {
         match self.nvcc.parent() {
@@ -108,7 +114,7 @@ impl Compiler {
     ///
     /// # Errors
     /// The output of the first compilation that failed.
-    pub fn compile(
+    pub(crate) fn compile(
         &self,
         root: &Path,
         include: &Path,
@@ -252,7 +258,7 @@ impl Compiler {
 ///
 /// # Errors
 /// No nvcc, a file that does not compile, or a variable that cannot be read.
-pub fn embed(root: &Path, out: &Path) -> Result<(), String> {
+pub(crate) fn embed(root: &Path, out: &Path) -> Result<(), String> {
     for name in VARIABLES {
         println!("cargo::rerun-if-env-changed={name}");
     }
@@ -319,7 +325,7 @@ fn write_images(files: &[PathBuf], out: &Path, compiled: bool) -> Result<(), Str
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn sources(root: &Path) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn sources(root: &Path) -> Result<Vec<PathBuf>, String> {
     let folder = root.join("kernels");
     let entries = fs::read_dir(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -332,7 +338,7 @@ pub fn sources(root: &Path) -> Result<Vec<PathBuf>, String> {
 ///
 /// # Errors
 /// `REWIT_CUDA_ARCHS` is not a list of numbers.
-pub fn architectures() -> Result<Vec<u32>, String> {
+pub(crate) fn architectures() -> Result<Vec<u32>, String> {
     let mut archs: Vec<u32> = match variable("REWIT_CUDA_ARCHS") {
         Some(list) => {
             let list = list.to_string_lossy();
@@ -404,7 +410,7 @@ fn closure(file: &Path, folders: &[&Path]) -> Result<BTreeSet<PathBuf>, String> 
 }
 
 /// Runs a compiler and returns what it said.
-fn run(command: &mut Command, what: &str) -> Result<String, String> {
+pub(crate) fn run(command: &mut Command, what: &str) -> Result<String, String> {
     let out = command
         .output()
         .map_err(|e| format!("{}: {e}", command.get_program().display()))?;

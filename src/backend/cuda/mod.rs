@@ -6,6 +6,8 @@ mod histogram;
 mod launch;
 mod memory;
 mod plan;
+#[cfg(feature = "peers")]
+pub mod peers;
 mod scan;
 mod sort;
 #[cfg(test)]
