@@ -10,9 +10,6 @@
 
 namespace standin {
 
-Result queue_launch(Launch launch, void* stream);
-void drop_queues();
-
 namespace {
 
 uint64_t number(const char* name, uint64_t otherwise) {
@@ -43,6 +40,7 @@ Settings from_environment() {
     s.device_lost = number("REWIT_STANDIN_DEVICE_LOST", 0) != 0;
     s.no_device = number("REWIT_STANDIN_NO_DEVICE", 0) != 0;
     s.log = word("REWIT_STANDIN_LOG");
+    s.timeout = number("REWIT_STANDIN_TIMEOUT", 600);
     return s;
 }
 
@@ -76,11 +74,6 @@ Function* find_function(void* handle) {
     for (const auto& f : functions)
         if (f.second.get() == handle) return f.second.get();
     return nullptr;
-}
-
-Result refuse(Result result, const std::string& why) {
-    fprintf(stderr, "stand-in for CUDA: call refused: %s\n", why.c_str());
-    return result;
 }
 
 std::string stem_of(const char* file) {
@@ -127,7 +120,7 @@ Result usable() {
     if (!initialised) return NOT_INITIALIZED;
     if (settings.device_lost) return DEVICE_UNAVAILABLE;
     if (sticky != SUCCESS) return sticky;
-    if (current.empty() || current.back() == nullptr) return INVALID_CONTEXT;
+    if (current.empty() || current.back() == nullptr || num_retained == 0) return INVALID_CONTEXT;
     return SUCCESS;
 }
 
@@ -165,6 +158,12 @@ STANDIN_API void rewit_standin_no_device(int none) {
 STANDIN_API void rewit_standin_set_capability(int capability) {
     Guard guard(the_lock);
     settings.capability = capability;
+}
+
+/// Seed of the random orders from now on.
+STANDIN_API void rewit_standin_set_seed(uint64_t seed) {
+    Guard guard(the_lock);
+    settings.seed = seed;
 }
 
 /// Forgets injected faults and the error of a failed kernel, with all queued work.
@@ -268,7 +267,7 @@ STANDIN_API int cuDeviceGetAttribute(int* value, int attribute, int device) {
         case 81: *value = int(settings.shared_optin()) + 1024; break;  // shared memory per multiprocessor
         case 82: *value = 65536; break;                                // registers per multiprocessor
         case 97: *value = int(settings.shared_optin()); break;         // shared memory per block, opt-in
-        case 106: *value = 16; break;                                  // blocks per multiprocessor
+        case 106: *value = 16; break;                                   // blocks per multiprocessor
         case 115: *value = 1; break;                                   // memory pools
         default: *value = 0; break;
     }
@@ -287,7 +286,11 @@ STANDIN_API int cuDevicePrimaryCtxRetain(void** context, int device) {
 STANDIN_API int cuDevicePrimaryCtxReset_v2(int device) {
     Guard guard(the_lock);
     if (device != 0) return INVALID_DEVICE;
-    drop_queues();
+    drop_streams();
+    retire_all();
+    functions.clear();
+    for (Module* m : modules) delete m;
+    modules.clear();
     sticky = SUCCESS;
     return SUCCESS;
 }
@@ -468,7 +471,7 @@ STANDIN_API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void* f
     if (Result r = usable()) return r;
     if (blocks == nullptr || threads <= 0) return INVALID_VALUE;
     if (find_function(function) == nullptr) return INVALID_HANDLE;
-    int by_threads = 1024 / threads;
+    int by_threads = (settings.capability == 75 ? 1024 : 2048) / threads;
     int by_shared = dynamic_bytes == 0 ? 16 : int((settings.shared_optin() + 1024) / (dynamic_bytes + 1024));
     *blocks = min(min(by_threads, by_shared), 16);
     return SUCCESS;

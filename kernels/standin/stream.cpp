@@ -44,8 +44,11 @@ std::map<void*, std::shared_ptr<Event>> events;
 uint64_t num_operations = 0;
 uint64_t num_launches = 0;
 
+/// The random order of streams, started again when the seed changes.
 Random& order() {
-    static Random random(settings.seed);
+    static uint64_t seed = settings.seed;
+    static Random random(seed);
+    if (seed != settings.seed) seed = settings.seed, random = Random(seed);
     return random;
 }
 
@@ -92,12 +95,6 @@ uint64_t now() {
     timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return uint64_t(t.tv_sec) * 1000000000u + uint64_t(t.tv_nsec);
-}
-
-/// Prints why a call is refused.
-Result refuse(Result result, const char* why) {
-    fprintf(stderr, "stand-in for CUDA: call refused: %s\n", why);
-    return result;
 }
 
 /// Refuses a range that no allocation holds at the call; at the run it is fatal.
@@ -182,7 +179,6 @@ void drain_all() {
     }
 }
 
-/// Queues a launch whose parameters are packed and whose shape is checked.
 Result queue_launch(Launch launch, void* stream) {
     Stream* s = find(stream);
     if (s == nullptr) return INVALID_HANDLE;
@@ -202,10 +198,20 @@ Result queue_launch(Launch launch, void* stream) {
     return SUCCESS;
 }
 
-/// Forgets what is queued: the context is gone.
 void drop_queues() {
     legacy.queue.clear();
     for (auto& s : streams) s.second->queue.clear();
+}
+
+void drop_streams() {
+    drop_queues();
+    streams.clear();
+    events.clear();
+}
+
+Result refuse(Result result, const std::string& why) {
+    fprintf(stderr, "stand-in for CUDA: call refused: %s\n", why.c_str());
+    return result;
 }
 
 }  // namespace standin
@@ -342,6 +348,8 @@ STANDIN_API int cuMemAllocAsync(uint64_t* address, size_t bytes, void* stream) {
     Guard guard(the_lock);
     if (Result r = usable()) return r;
     if (find(stream) == nullptr) return INVALID_HANDLE;
+    // Memory that is freed in a queue is mapped until the queue runs.
+    if (memory_mapped() + bytes > settings.memory) drain_all();
     return allocate(address, bytes);
 }
 

@@ -1,15 +1,25 @@
 //! Stages on a GPU: kernels of our own, launched through `cust`.
 
+mod challenger;
 mod device;
 mod driver;
+mod elements;
+mod fri;
+mod grind;
 mod histogram;
 mod launch;
+mod lde;
 mod memory;
+mod merkle;
+mod open;
+mod pcs;
 mod plan;
 #[cfg(feature = "peers")]
 pub mod peers;
 mod scan;
 mod sort;
+mod transpose;
+pub mod micro;
 #[cfg(test)]
 mod testing;
 
@@ -18,5 +28,7 @@ mod images {
     include!(concat!(env!("OUT_DIR"), "/images.rs"));
 }
 
+pub use challenger::{CudaChallenger, Transcript};
 pub use device::{Device, Info, Mark, MemoryUse, Options};
+pub use pcs::{CommitmentPlan, CpuPcs, CudaPcs, CudaProverData, DeviceMatrix, MatrixPlan};
 pub use plan::Plan;
