@@ -15,6 +15,8 @@ pub mod micro;
 mod open;
 mod pcs;
 mod plan;
+#[cfg(feature = "peers")]
+pub mod peers;
 mod scan;
 mod sort;
 mod table;
