@@ -64,8 +64,10 @@ done | xargs -r -P 2 -I '{}' sh -c '
     g++ $2 -MMD -MF "$object.d" -x c++ -c -o "$object" "$1" || { rm -f "$object"; exit 255; }' sh '{}' "$out" "$flags" "$checks"
 
 objects() { for source in "$@"; do object_of "$source"; done; }
+# Programs see the driver's functions and the stand-in's own, and none of the kernels or of the C++ library.
+echo '{ global: cu*; rewit_standin_*; local: *; };' > "$out/exports"
 # shellcheck disable=SC2046,SC2086
-g++ $flags -shared -Wl,-soname,libcuda.so.1 -Wl,-z,defs -o "$out/libcuda.so.1.new" $(objects $kernels $inside) -lpthread
+g++ $flags -shared -Wl,-soname,libcuda.so.1 -Wl,-z,defs -Wl,--version-script="$out/exports" -o "$out/libcuda.so.1.new" $(objects $kernels $inside) -lpthread
 mv "$out/libcuda.so.1.new" "$out/libcuda.so.1"
 ln -sf libcuda.so.1 "$out/libcuda.so"
 
@@ -73,4 +75,11 @@ if [ -n "$test" ]; then
     # shellcheck disable=SC2046,SC2086
     g++ $flags -o "$out/standin-test" $(objects $tests $inside) -lpthread
     "$out/standin-test"
+    # Each process logs a kernel once, however often it runs.
+    rm -f "$out/kernels.log"
+    for _ in 1 2; do REWIT_STANDIN_LOG=$out/kernels.log "$out/standin-test" barrier; done
+    if [ "$(cat "$out/kernels.log")" != "$(printf 'probe_reverse\nprobe_reverse')" ]; then
+        echo "FAILED: $out/kernels.log must name probe_reverse twice" >&2
+        exit 1
+    fi
 fi

@@ -2,8 +2,12 @@
 #include "common.cuh"
 
 /// out[i] = a * in[i] + b; parameters of every size, to see how they are unpacked.
-struct Pair { uint32_t a, b; };
-KERNEL(256) probe_affine(const uint32_t* __restrict__ in, uint64_t* __restrict__ out, Pair pair, uint8_t flag, uint64_t offset, float half) {
+struct Pair {
+    uint32_t a, b;
+};
+KERNEL(256)
+probe_affine(const uint32_t* __restrict__ in, uint64_t* __restrict__ out, Pair pair, uint8_t flag, uint64_t offset,
+             float half) {
     uint32_t i = thread_index();
     out[i] = uint64_t(in[i]) * pair.a + pair.b + offset + (flag == 7 && half == 0.5f ? 0 : 1000000);
 }
@@ -19,7 +23,8 @@ KERNEL(1024) probe_reverse(uint32_t* data) {
 }
 EXPORT(probe_reverse, 1024)
 
-template <class T> DEVICE T* two_arrays(T value) {
+template <class T>
+DEVICE T* two_arrays(T value) {
     SHARED(T, kept, 32);
     if (threadIdx.x < 32) kept[threadIdx.x] = value;
     return kept;
@@ -63,7 +68,8 @@ KERNEL(64) probe_warp(uint32_t* out) {
     __syncwarp();
     out[11 * 64 + t] = sum;
     out[12 * 64 + t] = __reduce_min_sync(all, v) + __reduce_max_sync(all, v);
-    out[13 * 64 + t] = uint32_t(__syncthreads_count(t % 2 == 0)) + uint32_t(__syncthreads_or(t == 9)) * 100 + uint32_t(__syncthreads_and(t != 9)) * 1000;
+    out[13 * 64 + t] = uint32_t(__syncthreads_count(t % 2 == 0)) + uint32_t(__syncthreads_or(t == 9)) * 100 +
+                       uint32_t(__syncthreads_and(t != 9)) * 1000;
 }
 EXPORT(probe_warp, 64)
 
@@ -254,8 +260,7 @@ EXPORT(probe_stack, 64)
 
 KERNEL(64) probe_spin(volatile uint32_t* flag) {
     if (blockIdx.x == 0) {
-        while (flag[0] != 1) {
-        }
+        while (flag[0] != 1) {}
     }
 }
 EXPORT(probe_spin, 64)
