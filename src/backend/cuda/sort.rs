@@ -217,7 +217,7 @@ mod tests {
         ("all zero", |_, _, _| 0),
         ("all ones", |_, _, _| u64::MAX),
         ("sorted", |_, i, _| i),
-        ("reversed", |_, i, n| (n - i) << 7 | 0x55),
+        ("reversed", |_, i, n| ((n - i) << 7) | 0x55),
         ("few distinct", |rng, _, _| {
             [0, 0x0100_0000_8000_0000, u64::MAX, 1, 0x0100_0000_8000_0001][rng.word() as usize % 5]
         }),
@@ -232,7 +232,7 @@ mod tests {
     ];
 
     fn wide(rng: &mut Rng) -> u64 {
-        u64::from(rng.word()) << 32 | u64::from(rng.word())
+        (u64::from(rng.word()) << 32) | u64::from(rng.word())
     }
 
     /// Compares a sort with that of the standard library, which is stable.
@@ -290,7 +290,7 @@ mod tests {
             keys,
             values,
             bits,
-            |key| u64::from(key) >> start & mask,
+            |key| (u64::from(key) >> start) & mask,
             what,
         );
     }
@@ -304,7 +304,14 @@ mod tests {
     ) {
         let mask = u64::MAX >> (64 - bits.len());
         let start = bits.start;
-        check(device, keys, values, bits, |key| key >> start & mask, what);
+        check(
+            device,
+            keys,
+            values,
+            bits,
+            |key| (key >> start) & mask,
+            what,
+        );
     }
 
     #[test]
@@ -378,7 +385,7 @@ mod tests {
         ] {
             let masked: Vec<u32> = keys
                 .iter()
-                .map(|key| key & mask | 0x1111_1111 & !mask)
+                .map(|key| (key & mask) | (0x1111_1111 & !mask))
                 .collect();
             check32(&device, &masked, None, 0..32, "masked");
         }
