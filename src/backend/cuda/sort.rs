@@ -396,6 +396,27 @@ mod tests {
     }
 
     #[test]
+    fn sorts_whatever_the_length_bits_and_keys() {
+        let Some(device) = device() else { return };
+        for seed in 0..40 {
+            let mut rng = Rng::new(100 + seed);
+            let len = rng.word() % [40, 600, 9000, 30_000][seed as usize % 4];
+            let start = rng.word() % 64;
+            let bits = start..start + 1 + rng.word() % (64 - start);
+            // Few bits set, or many.
+            let mask = [
+                wide(&mut rng),
+                wide(&mut rng) & wide(&mut rng) & wide(&mut rng),
+            ][seed as usize % 2];
+            let keys: Vec<u64> = (0..len).map(|_| wide(&mut rng) & mask).collect();
+            check64(&device, &keys, None, bits.clone(), &format!("seed {seed}"));
+            let bits = bits.start / 2..(bits.end / 2).max(bits.start / 2 + 1);
+            let keys: Vec<u32> = keys.iter().map(|key| *key as u32).collect();
+            check32(&device, &keys, None, bits, &format!("seed {seed}"));
+        }
+    }
+
+    #[test]
     fn takes_no_more_memory_than_planned() {
         let Some(device) = device() else { return };
         for len in [0, 1, 8192, 8193, 30_000] {
