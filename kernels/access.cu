@@ -96,15 +96,6 @@ KERNEL(THREADS) access_fix(const uint32_t* __restrict__ first, const uint32_t* _
 }
 EXPORT(access_fix, THREADS)
 
-/// Numbers `[count]` from 0: rows, before they are sorted by the word they access.
-///
-/// Grid: one thread a number; block: 256.
-KERNEL(THREADS) access_number(uint32_t* __restrict__ rows, uint32_t count) {
-    uint32_t i = thread_index();
-    if (i < count) rows[i] = i;
-}
-EXPORT(access_number, THREADS)
-
 /// Gap of every access of memory, and whether it finds what the access before it left.
 ///
 /// - accessed: `[num_rows]`, words accessed, ascending, NO_WORD last; rows: `[num_rows]`, their rows, ascending
