@@ -59,7 +59,8 @@ struct Executor {
     const uint8_t* input;
     uint32_t input_len, input_base, input_has_end, input_end;
     uint32_t strict;
-    uint32_t written[3];
+    /// Bytes written to descriptors 1 to 3, in shared memory.
+    uint32_t* written;
     uint32_t ended, detail;
 
     DEVICE bool stop(uint32_t how, uint32_t what) {
@@ -170,6 +171,7 @@ struct Executor {
             const uint32_t absent[SYS_ABSENT_COUNT] = {SYS_ABSENT[0], SYS_ABSENT[1], SYS_ABSENT[2], SYS_ABSENT[3],
                                                        SYS_ABSENT[4], SYS_ABSENT[5], SYS_ABSENT[6]};
             bool known = false;
+#pragma unroll
             for (uint32_t i = 0; i < SYS_ABSENT_COUNT; i++) known = known || number == absent[i];
             if (!known) return stop(ENDED_EARLY, 0);
         }
@@ -285,6 +287,7 @@ KERNEL(32) execute_segments(Code code, Space space, const uint32_t* __restrict__
     SHARED(uint32_t, x, 32);
     SHARED(uint32_t, tags, TRANSLATIONS);
     SHARED(uint32_t, entries, TRANSLATIONS);
+    SHARED(uint32_t, written, 3);
     uint32_t segment = blockIdx.x;
     const uint32_t* job = jobs + size_t(segment) * JOB_WORDS;
     uint32_t num_cycles = job[0];
@@ -312,7 +315,8 @@ KERNEL(32) execute_segments(Code code, Space space, const uint32_t* __restrict__
     e.input_base = e.m.input_pos;
     e.input_has_end = job[9];
     e.input_end = job[10];
-    e.written[0] = e.written[1] = e.written[2] = 0;
+    e.written = written;
+    for (uint32_t fd = 0; fd < 3; fd++) written[fd] = 0;
     e.ended = ENDED_DONE;
     e.detail = 0;
 
