@@ -3,6 +3,7 @@
 // The same file is compiled by nvcc for GPUs and by g++ for the CPU stand-in (kernels/standin/), so kernels keep to
 // these macros:
 //   KERNEL(THREADS) name(parameters) { ... }   a kernel of at most THREADS threads a block
+//   KERNEL(THREADS, BLOCKS)                    also: registers such that BLOCKS blocks fit on a multiprocessor
 //   EXPORT(name, THREADS)                      after its body: makes it known to the stand-in
 //   SHARED(type, name, count);                 static shared memory, an array
 //   DYN_SHARED(type, name);                    the launch's dynamic shared memory, 16-byte aligned
@@ -17,7 +18,7 @@
 
 #else
 
-#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+#define KERNEL(...) extern "C" __global__ void __launch_bounds__(__VA_ARGS__)
 #define EXPORT(name, threads)
 #define SHARED(type, name, count) __shared__ type name[count]
 #define DYN_SHARED(type, name)                                        \

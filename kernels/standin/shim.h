@@ -157,7 +157,7 @@ template <class T> inline T from_bits(uint64_t value) {
 
 }  // namespace standin
 
-#define KERNEL(threads) extern "C" void
+#define KERNEL(...) extern "C" void
 #define EXPORT(name, threads) static const standin::Registrar register_##name(#name, __FILE__, threads, name);
 #define SHARED(type, name, count)                                                                             \
     static const char name##_site_ = 0;                                                                       \

@@ -2,7 +2,10 @@
 
 mod device;
 mod driver;
+mod histogram;
 mod launch;
+mod scan;
+mod sort;
 #[cfg(test)]
 mod testing;
 
