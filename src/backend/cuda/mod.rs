@@ -4,6 +4,7 @@ mod device;
 mod driver;
 mod histogram;
 mod launch;
+mod regenerate;
 mod scan;
 mod sort;
 #[cfg(test)]
@@ -15,3 +16,7 @@ mod images {
 }
 
 pub use device::{Device, Info, Mark, MemoryUse, Options};
+pub use regenerate::{
+    DeviceMatrix, DeviceProgram, DeviceReads, DeviceRegenerated, DeviceWitness, Job, Plan, Size, plan,
+    regenerate, regenerate_from_reads, regenerate_many,
+};

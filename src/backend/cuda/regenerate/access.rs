@@ -240,7 +240,7 @@ impl Joined {
         let at = (0..order.len())
             .find(|i| order[*i] == row && words[*i] == addr >> 2)
             .filter(|at| *at > 0);
-        let mut value = |field: usize, row: u32| -> Result<u32> {
+        let value = |field: usize, row: u32| -> Result<u32> {
             let mut one = [0];
             let start = field * rows.stride + row as usize;
             device.download_into(rows.fields.view(start..start + 1), &mut one)?;
