@@ -135,7 +135,7 @@ fn every_encoding_regenerates_the_same_witness() {
                 };
                 let encoding = shipment.encoding();
                 let made = Cpu
-                    .regenerate(program, shipment, Some(&previous), Witness::default())
+                    .regenerate(program, shipment, Some(&previous), None)
                     .unwrap_or_else(|e| panic!("{name} {encoding}: {e}"));
                 assert!(
                     made.witness == expected,
@@ -230,7 +230,7 @@ fn states_must_fit_what_was_shipped() {
                 elf: None,
                 payload: payload.clone(),
             };
-            Cpu.regenerate(program, shipment, None, Witness::default())
+            Cpu.regenerate(program, shipment, None, None)
         };
         let good = recording.segment;
         regenerate(good).unwrap();

@@ -151,7 +151,7 @@ pub(crate) fn regenerate(args: &RegenerateArgs) -> Result<()> {
     let base = base(args, &program, &shipment)?;
     let (encoding, segment) = (shipment.encoding(), shipment.segment);
     let start = Instant::now();
-    let made = Cpu.regenerate(&program, shipment, base.as_ref(), Witness::default())?;
+    let made = Cpu.regenerate(&program, shipment, base.as_ref(), None)?;
     let took = start.elapsed();
     let parts: Vec<String> = made
         .parts

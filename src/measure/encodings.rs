@@ -112,8 +112,14 @@ impl State<'_, '_> {
         let (encoding, index) = (shipment.encoding(), shipment.segment.index);
         let backend = Cpu;
         let spare = std::mem::take(&mut self.spare);
-        let (done, took) =
-            time(|| backend.regenerate(self.job.program, shipment, Some(captured.base()), spare));
+        let (done, took) = time(|| {
+            backend.regenerate(
+                self.job.program,
+                shipment,
+                Some(captured.base()),
+                Some(spare),
+            )
+        });
         let Regenerated { witness, parts } = done?;
         if witness.digest() != reference {
             return Err(Error::Differs(format!(

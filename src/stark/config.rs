@@ -1,46 +1,21 @@
 //! The proof system's types, all Plonky3's: BabyBear, BLAKE3 Merkle trees and transcript, FRI.
 
-use p3_baby_bear::BabyBear;
 use p3_batch_stark::BatchProof;
 use p3_blake3::Blake3;
-use p3_challenger::{HashChallenger, SerializingChallenger32};
 use p3_commit::ExtensionMmcs;
-use p3_dft::Radix2DitParallel;
-use p3_field::extension::BinomialExtensionField;
 use p3_fri::{FriParameters, TwoAdicFriPcs};
-use p3_merkle_tree::MerkleTreeMmcs;
-use p3_symmetric::{CompressionFunctionFromHasher, SerializingHasher};
 use p3_uni_stark::StarkConfig;
 
 use super::params::Params;
 
-/// The field of the tables.
-pub type Val = BabyBear;
-/// The field of challenges, of degree 4 or 5 over [`Val`].
-pub type Challenge<const D: usize> = BinomialExtensionField<Val, D>;
-type FieldHash = SerializingHasher<Blake3>;
-type Compress = CompressionFunctionFromHasher<Blake3, 2, 32>;
-/// Commitments to matrices over [`Val`].
-pub type ValMmcs = MerkleTreeMmcs<Val, u8, FieldHash, Compress, 2, 32>;
-/// The transcript.
-pub type Challenger = SerializingChallenger32<Val, HashChallenger<u8, Blake3, 32>>;
-/// The discrete Fourier transform.
-pub type Dft = Radix2DitParallel<Val>;
+pub use crate::backend::types::{Challenge, Challenger, Dft, Val, ValMmcs, val_mmcs};
+
 /// The polynomial commitment scheme.
 pub type Pcs<E> = TwoAdicFriPcs<Val, Dft, ValMmcs, ExtensionMmcs<Val, E, ValMmcs>>;
 /// All of it, as Plonky3's provers and verifiers take it; `E` is [`Challenge`] of either degree.
 pub type Config<E> = StarkConfig<Pcs<E>, E, Challenger>;
 /// A proof over that configuration.
 pub type Proof<E> = BatchProof<Config<E>>;
-
-/// Commitments to matrices, with `cap_height`.
-pub fn val_mmcs(cap_height: u8) -> ValMmcs {
-    ValMmcs::new(
-        FieldHash::new(Blake3),
-        Compress::new(Blake3),
-        cap_height.into(),
-    )
-}
 
 /// The configuration of a proof whose transcript starts with `seed`.
 pub fn config<E: Clone>(params: &Params, seed: &[u8; 32]) -> Config<E> {

@@ -1,6 +1,5 @@
 //! Proving a segment.
 
-use std::mem::ManuallyDrop;
 use std::ops::RangeInclusive;
 
 use p3_air::symbolic::SymbolicExpressionExt;
@@ -129,7 +128,8 @@ impl Prover {
             range,
             ..
         } = witness;
-        let [cpu, boundary, program, range] = [cpu, boundary, program, range].map(field_matrix);
+        let [cpu, boundary, program, range] =
+            [cpu, boundary, program, range].map(Matrix::into_field);
         let traces = [&cpu, &boundary, &program, &range, &log];
         let argument = match &self.setup {
             Setup::Quartic(data) => Argument::Quartic(Box::new(prove(
@@ -154,18 +154,6 @@ impl Prover {
             argument,
         })
     }
-}
-
-/// The table as Plonky3's matrix; no cell moves.
-fn field_matrix(matrix: Matrix) -> RowMajorMatrix<BabyBear> {
-    const { assert!(size_of::<BabyBear>() == 4 && align_of::<BabyBear>() == 4) };
-    let width = matrix.width;
-    let mut words = ManuallyDrop::new(matrix.words);
-    // SAFETY: `BabyBear` is a transparent wrapper of a `u32` that holds the Montgomery form, which
-    // is what the words are; pointer, length and capacity are those of a vector that is not dropped.
-    let cells =
-        unsafe { Vec::from_raw_parts(words.as_mut_ptr().cast(), words.len(), words.capacity()) };
-    RowMajorMatrix::new(cells, width)
 }
 
 /// A prover's data with the commitment to the fixed columns.

@@ -3,6 +3,11 @@
 use super::expand::last_unit;
 use super::layout::{WIDTH, boundary, public, range};
 use super::monty::{P, from_monty, to_monty};
+use std::mem::ManuallyDrop;
+
+use p3_baby_bear::BabyBear;
+use p3_matrix::dense::RowMajorMatrix;
+
 use crate::segment::Segment;
 use crate::ship::{Record, Table};
 use crate::vm::IoPhase;
@@ -35,26 +40,54 @@ impl Matrix {
     pub fn num_bytes(&self) -> u64 {
         4 * self.words.len() as u64
     }
+
+    /// The table as Plonky3's matrix; no cell moves.
+    pub fn into_field(self) -> RowMajorMatrix<BabyBear> {
+        const { assert!(size_of::<BabyBear>() == 4 && align_of::<BabyBear>() == 4) };
+        let mut words = ManuallyDrop::new(self.words);
+        // SAFETY: `BabyBear` is a transparent wrapper of a `u32` that holds the Montgomery form, which
+        // is what the words are; pointer, length and capacity are those of a vector that is not
+        // dropped.
+        let cells = unsafe {
+            Vec::from_raw_parts(words.as_mut_ptr().cast(), words.len(), words.capacity())
+        };
+        RowMajorMatrix::new(cells, self.width)
+    }
+
+    /// Plonky3's matrix as a table; no cell moves.
+    pub fn from_field(matrix: RowMajorMatrix<BabyBear>) -> Self {
+        let mut cells = ManuallyDrop::new(matrix.values);
+        // SAFETY: as in `into_field`: a `BabyBear` is its Montgomery form, a `u32`.
+        let words = unsafe {
+            Vec::from_raw_parts(cells.as_mut_ptr().cast(), cells.len(), cells.capacity())
+        };
+        Self {
+            width: matrix.width,
+            words,
+        }
+    }
 }
 
 /// All a prover needs of a segment beyond the program: its tables and public values.
+///
+/// `T` is a table: a [`Matrix`], or what a backend keeps tables as.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Witness {
+pub struct Witness<T = Matrix> {
     /// One row per cycle, padded to `2^log_cycles`: `[2^k][layout::WIDTH]`.
-    pub cpu: Matrix,
+    pub cpu: T,
     /// Registers and touched words before and after: `[padded][layout::boundary::WIDTH]`.
-    pub boundary: Matrix,
+    pub boundary: T,
     /// How often each instruction ran: `[padded number of instructions][1]`.
-    pub program: Matrix,
+    pub program: T,
     /// How often each value was range-checked: `[2^16][layout::range::WIDTH]`.
-    pub range: Matrix,
+    pub range: T,
     /// Public values of the CPU table, as integers below 2^31.
     pub public: [u32; public::COUNT],
 }
 
-impl Witness {
+impl<T> Witness<T> {
     /// The tables with their names.
-    pub fn tables(&self) -> [(&'static str, &Matrix); 4] {
+    pub fn tables(&self) -> [(&'static str, &T); 4] {
         [
             ("cpu", &self.cpu),
             ("boundary", &self.boundary),
@@ -63,6 +96,33 @@ impl Witness {
         ]
     }
 
+    /// The same witness with every table turned into what `f` makes of it.
+    ///
+    /// # Errors
+    /// The first of `f`.
+    pub fn try_map<U>(self, mut f: impl FnMut(T) -> Result<U>) -> Result<Witness<U>> {
+        Ok(Witness {
+            cpu: f(self.cpu)?,
+            boundary: f(self.boundary)?,
+            program: f(self.program)?,
+            range: f(self.range)?,
+            public: self.public,
+        })
+    }
+
+    /// The same witness with references to its tables.
+    pub fn as_ref(&self) -> Witness<&T> {
+        Witness {
+            cpu: &self.cpu,
+            boundary: &self.boundary,
+            program: &self.program,
+            range: &self.range,
+            public: self.public,
+        }
+    }
+}
+
+impl Witness {
     /// Size of all tables in bytes.
     pub fn num_bytes(&self) -> u64 {
         self.tables()

@@ -1,19 +1,29 @@
-//! Stages on the CPU: this crate's loops on rayon's threads.
+//! Stages on the CPU: this crate's loops on rayon's threads, and Plonky3.
 
+mod fri;
+mod lde;
+mod merkle;
 mod regenerate;
 
-use super::{Backend, Regenerated};
+pub use merkle::Tree as CpuTree;
+
+use super::types::Challenge;
+use super::{Backend, Opening, Regenerated};
 use crate::Result;
 use crate::segment::Pages;
 use crate::ship::Shipment;
 use crate::vm::Program;
-use crate::witness::Witness;
+use crate::witness::{Matrix, Witness};
 
 /// The CPU, with as many threads as the current rayon pool.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu;
 
 impl Backend for Cpu {
+    type Table = Matrix;
+    type Tree = CpuTree;
+    type Layer = Vec<Challenge<4>>;
+
     fn name(&self) -> &'static str {
         "cpu"
     }
@@ -23,8 +33,62 @@ impl Backend for Cpu {
         program: &Program,
         shipment: Shipment,
         base: Option<&Pages>,
-        reuse: Witness,
+        reuse: Option<Witness>,
     ) -> Result<Regenerated> {
-        regenerate::regenerate(program, shipment, base, reuse)
+        regenerate::regenerate(program, shipment, base, reuse.unwrap_or_default())
+    }
+
+    fn reuse(&self, witness: Witness) -> Option<Witness> {
+        Some(witness)
+    }
+
+    fn into_host(&self, witness: Witness) -> Result<Witness> {
+        Ok(witness)
+    }
+
+    fn upload(&self, table: Matrix) -> Result<Matrix> {
+        Ok(table)
+    }
+
+    fn download(&self, table: &Matrix) -> Result<Matrix> {
+        Ok(table.clone())
+    }
+
+    fn lde(&self, table: &Matrix, log_blowup: u32) -> Result<Matrix> {
+        lde::lde(table, log_blowup)
+    }
+
+    fn commit(&self, tables: Vec<Matrix>, cap_height: u8) -> Result<(Vec<[u8; 32]>, CpuTree)> {
+        merkle::commit(tables, cap_height)
+    }
+
+    fn open(&self, tree: &CpuTree, indices: &[usize]) -> Result<Opening> {
+        merkle::open(tree, indices)
+    }
+
+    fn evaluate(
+        &self,
+        lde: &Matrix,
+        log_blowup: u32,
+        point: Challenge<4>,
+    ) -> Result<Vec<Challenge<4>>> {
+        lde::evaluate(lde, log_blowup, point)
+    }
+
+    fn upload_layer(&self, values: Vec<Challenge<4>>) -> Result<Vec<Challenge<4>>> {
+        Ok(values)
+    }
+
+    fn download_layer(&self, layer: &Vec<Challenge<4>>) -> Result<Vec<Challenge<4>>> {
+        Ok(layer.clone())
+    }
+
+    fn fri_fold(
+        &self,
+        layer: &Vec<Challenge<4>>,
+        log_arity: u32,
+        beta: Challenge<4>,
+    ) -> Result<Vec<Challenge<4>>> {
+        fri::fold(layer, log_arity, beta)
     }
 }

@@ -9,6 +9,7 @@ mod scan;
 mod sort;
 #[cfg(test)]
 mod testing;
+mod transpose;
 
 /// The kernels' images, by file.
 mod images {
