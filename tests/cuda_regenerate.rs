@@ -40,11 +40,23 @@ fn device() -> Option<Device> {
 
 fn assert_same(what: &str, found: &Witness, expected: &Witness) {
     for ((name, found), (_, expected)) in found.tables().iter().zip(expected.tables()) {
-        assert_eq!(found.height(), expected.height(), "{what}: height of {name}");
-        let at = found.words.iter().zip(&expected.words).position(|(a, b)| a != b);
+        assert_eq!(
+            found.height(),
+            expected.height(),
+            "{what}: height of {name}"
+        );
+        let at = found
+            .words
+            .iter()
+            .zip(&expected.words)
+            .position(|(a, b)| a != b);
         if let Some(at) = at {
             let (row, col) = (at / found.width, at % found.width);
-            let column = if *name == "cpu" { column_name(col) } else { col.to_string() };
+            let column = if *name == "cpu" {
+                column_name(col)
+            } else {
+                col.to_string()
+            };
             panic!(
                 "{what}: {name} row {row} column {column}: {:#x}, expected {:#x}",
                 found.words[at], expected.words[at]
@@ -81,7 +93,11 @@ impl Bench {
     fn with(guest: Guest) -> Option<Self> {
         let device = device()?;
         let program = DeviceProgram::new(&device, &guest.program).unwrap();
-        Some(Self { device, guest, program })
+        Some(Self {
+            device,
+            guest,
+            program,
+        })
     }
 
     fn regenerate(&self, shipment: &Shipment, base: Option<&Pages>) -> rewit::Result<Witness> {
@@ -99,7 +115,10 @@ impl Bench {
 
 /// The same error as with one thread on the CPU, which reports the first row's.
 fn cpu_error(program: &Program, segment: &Segment, reads: &Reads) -> Option<String> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
     pool.install(|| fill_from_reads(program, segment, reads, Vec::new()))
         .err()
         .map(|e| e.to_string())
@@ -116,7 +135,9 @@ fn every_guest_is_filled_as_on_the_cpu() {
         ("ecdsa", 12, 400),
         ("block", 12, 400),
     ] {
-        let Some(bench) = Bench::new(name) else { return };
+        let Some(bench) = Bench::new(name) else {
+            return;
+        };
         let program = &bench.guest.program;
         let mut runner = Runner::new(program, &bench.guest.input, log_cycles, 5).unwrap();
         let mut checked = 0;
@@ -130,7 +151,9 @@ fn every_guest_is_filled_as_on_the_cpu() {
                 }
                 continue;
             }
-            let Some(recording) = runner.next_segment() else { break };
+            let Some(recording) = runner.next_segment() else {
+                break;
+            };
             let Recording { segment, reads, .. } = &recording;
             let expected = fill_from_reads(program, segment, reads, Vec::new()).unwrap();
             let found = bench.from_reads(segment, reads).unwrap();
@@ -144,7 +167,9 @@ fn every_guest_is_filled_as_on_the_cpu() {
 /// padded segment, whose last chunk is shorter.
 #[test]
 fn chunks_do_not_change_the_witness() {
-    let Some(bench) = Bench::new("fib") else { return };
+    let Some(bench) = Bench::new("fib") else {
+        return;
+    };
     let program = &bench.guest.program;
     for log_chunk in [0, 1, 2, 3, 4, 6, 8, 10] {
         let mut runner = Runner::new(program, &bench.guest.input, 10, log_chunk).unwrap();
@@ -157,7 +182,10 @@ fn chunks_do_not_change_the_witness() {
             }
         }
         let last = last.unwrap();
-        assert!(last.segment.num_cycles < 1 << 10, "the last segment is padded");
+        assert!(
+            last.segment.num_cycles < 1 << 10,
+            "the last segment is padded"
+        );
         check_reads(&bench, &last);
     }
 }
@@ -166,14 +194,19 @@ fn check_reads(bench: &Bench, recording: &Recording) {
     let Recording { segment, reads, .. } = recording;
     let expected = fill_from_reads(&bench.guest.program, segment, reads, Vec::new()).unwrap();
     let found = bench.from_reads(segment, reads).unwrap();
-    let what = format!("segment {} in chunks of 2^{}", segment.index, reads.log_chunk);
+    let what = format!(
+        "segment {} in chunks of 2^{}",
+        segment.index, reads.log_chunk
+    );
     assert_same(&what, &found, &expected);
 }
 
 /// Segments that start or end inside a system call.
 #[test]
 fn transfers_may_cross_boundaries() {
-    let Some(bench) = Bench::new("block") else { return };
+    let Some(bench) = Bench::new("block") else {
+        return;
+    };
     let program = &bench.guest.program;
     let mut runner = Runner::new(program, &bench.guest.input, 5, 3).unwrap();
     let mut inside = [0; 3];
@@ -182,7 +215,9 @@ fn transfers_may_cross_boundaries() {
         let (start, _) = (runner.state(), ());
         if start.io_phase == 0 {
             // Only the few segments around transfers need their memory.
-            let Some(recording) = runner.next_segment() else { break };
+            let Some(recording) = runner.next_segment() else {
+                break;
+            };
             if recording.segment.end.io_phase == 0 {
                 continue;
             }
@@ -190,7 +225,9 @@ fn transfers_may_cross_boundaries() {
             image = runner.image();
             continue;
         }
-        let Some(recording) = runner.next_segment() else { break };
+        let Some(recording) = runner.next_segment() else {
+            break;
+        };
         let segment = &recording.segment;
         inside[start.io_phase as usize] += 1;
         if inside[start.io_phase as usize] > 6 {
@@ -203,7 +240,8 @@ fn transfers_may_cross_boundaries() {
             Payload::Image(image.clone()),
         ] {
             let shipment = shipment(program, &recording, payload);
-            if inside[start.io_phase as usize] > 1 && matches!(shipment.payload, Payload::Image(_)) {
+            if inside[start.io_phase as usize] > 1 && matches!(shipment.payload, Payload::Image(_))
+            {
                 continue;
             }
             let found = bench.regenerate(&shipment, None).unwrap();
@@ -216,7 +254,9 @@ fn transfers_may_cross_boundaries() {
 #[test]
 fn every_encoding_regenerates_the_same_witness() {
     for (name, log_cycles) in NAMES.into_iter().zip([9, 11, 11, 10, 12, 11]) {
-        let Some(bench) = Bench::new(name) else { return };
+        let Some(bench) = Bench::new(name) else {
+            return;
+        };
         let program = &bench.guest.program;
         let mut runner = Runner::new(program, &bench.guest.input, log_cycles, 5).unwrap();
         let mut previous = program.initial_pages();
@@ -224,7 +264,9 @@ fn every_encoding_regenerates_the_same_witness() {
             let image = runner.image();
             let dirty = runner.pages(&runner.dirty_since_start());
             let written = runner.pages(runner.written_in_previous());
-            let Some(recording) = runner.next_segment() else { break };
+            let Some(recording) = runner.next_segment() else {
+                break;
+            };
             let segment = &recording.segment;
             let expected = fill_from_reads(program, segment, &recording.reads, Vec::new()).unwrap();
             let records = replay_reads(program, segment, &recording.reads).unwrap();
@@ -233,9 +275,14 @@ fn every_encoding_regenerates_the_same_witness() {
                 Payload::Image(image.clone()),
                 Payload::Pages(recording.touched.clone()),
                 Payload::Pages(runner.widen(&recording.touched, 12)),
-                Payload::Delta { base: Base::Program, pages: dirty },
                 Payload::Delta {
-                    base: Base::Previous { digest: memory_digest(&previous) },
+                    base: Base::Program,
+                    pages: dirty,
+                },
+                Payload::Delta {
+                    base: Base::Previous {
+                        digest: memory_digest(&previous),
+                    },
                     pages: written,
                 },
                 Payload::Records(records.into_records()),
@@ -272,8 +319,14 @@ fn every_encoding_regenerates_the_same_witness() {
                 let plan = plan(encoding, &size);
                 let peak = bench.device.memory().peak - before;
                 assert!(peak <= plan.peak, "{what}: {peak} bytes, planned {plan:?}");
-                assert!(2 * peak >= plan.peak, "{what}: {peak} bytes, planned {plan:?}");
-                let found = found.witness.download(&bench.device, Witness::default()).unwrap();
+                assert!(
+                    2 * peak >= plan.peak,
+                    "{what}: {peak} bytes, planned {plan:?}"
+                );
+                let found = found
+                    .witness
+                    .download(&bench.device, Witness::default())
+                    .unwrap();
                 assert_same(&what, &found, &expected);
             }
             previous = image;
@@ -298,15 +351,23 @@ fn random_sequences_are_filled_as_on_the_cpu() {
             program: Program::from_elf(elf).unwrap(),
             input: (0..40_000u32).map(|i| (i * 7) as u8).collect(),
         };
-        let Some(bench) = Bench::with(guest) else { return };
+        let Some(bench) = Bench::with(guest) else {
+            return;
+        };
         let program = &bench.guest.program;
         let mut runner = Runner::new(program, &bench.guest.input, 12, 6).unwrap();
         for _ in 0..3 {
-            let Some(recording) = runner.next_segment() else { break };
+            let Some(recording) = runner.next_segment() else {
+                break;
+            };
             let expected =
                 fill_from_reads(program, &recording.segment, &recording.reads, Vec::new()).unwrap();
             let what = format!("{name} segment {}", recording.segment.index);
-            let pages = shipment(program, &recording, Payload::Pages(recording.touched.clone()));
+            let pages = shipment(
+                program,
+                &recording,
+                Payload::Pages(recording.touched.clone()),
+            );
             assert_same(&what, &bench.regenerate(&pages, None).unwrap(), &expected);
         }
     }
@@ -316,7 +377,9 @@ fn random_sequences_are_filled_as_on_the_cpu() {
 #[test]
 fn damaged_minimal_traces_are_refused_in_the_same_words() {
     for (name, at) in [("sha2-chain", 1), ("block", 0)] {
-        let Some(bench) = Bench::new(name) else { return };
+        let Some(bench) = Bench::new(name) else {
+            return;
+        };
         let program = &bench.guest.program;
         let mut runner = Runner::new(program, &bench.guest.input, 8, 4).unwrap();
         for _ in 0..at {
@@ -382,17 +445,24 @@ fn damaged_minimal_traces_are_refused_in_the_same_words() {
 /// Records that no execution gives are refused, wherever they are wrong.
 #[test]
 fn impossible_records_are_refused() {
-    let Some(bench) = Bench::new("block") else { return };
+    let Some(bench) = Bench::new("block") else {
+        return;
+    };
     let program = &bench.guest.program;
     let mut runner = Runner::new(program, &bench.guest.input, 12, 5).unwrap();
     let recording = runner.next_segment().unwrap();
     let segment = &recording.segment;
-    let good = replay_reads(program, segment, &recording.reads).unwrap().into_records();
+    let good = replay_reads(program, segment, &recording.reads)
+        .unwrap()
+        .into_records();
     let refused = |what: &str, row: usize, change: &dyn Fn(&mut Record)| {
         let mut records = good.clone();
         change(&mut records[row]);
         let shipment = shipment(program, &recording, Payload::Records(records));
-        let error = bench.regenerate(&shipment, None).expect_err(what).to_string();
+        let error = bench
+            .regenerate(&shipment, None)
+            .expect_err(what)
+            .to_string();
         assert!(
             error.contains(&format!("row {row}:")) || error.contains("of the segment's"),
             "{what}: {error}"
@@ -403,12 +473,16 @@ fn impossible_records_are_refused() {
     let word = row_of(RowKind::MoveInWord);
     refused("a step that is no unit", word, &|r| r.gap[0] = 3);
     refused("a misaligned word moved", word, &|r| r.a += 1);
-    refused("more left than a transfer has", word, &|r| r.rd_old = u32::MAX);
+    refused("more left than a transfer has", word, &|r| {
+        r.rd_old = u32::MAX
+    });
     refused("no such row kind", word, &|r| r.op |= 7 << ROW_KIND_SHIFT);
     let setup = row_of(RowKind::Setup);
     refused("a gap of more than 24 bits", setup, &|r| r.gap[1] = 1 << 24);
     refused("too long a transfer", setup - 1, &|r| r.old = u32::MAX);
-    refused("no such instruction", setup, &|r| r.op = (1 << ROW_KIND_SHIFT) - 1);
+    refused("no such instruction", setup, &|r| {
+        r.op = (1 << ROW_KIND_SHIFT) - 1
+    });
     refused("a gap that is not the access's", setup, &|r| r.gap[1] ^= 1);
     refused("a gap in a slot without access", setup, &|r| r.gap[3] = 1);
     let load = good
@@ -416,20 +490,26 @@ fn impossible_records_are_refused() {
         .position(|record| kind(record) == 0 && program.ops()[record.op as usize].kind == Kind::Lw)
         .unwrap();
     refused("a misaligned load", load, &|r| r.a += 1);
-    refused("a memory gap that is not the access's", load, &|r| r.gap[2] ^= 2);
+    refused("a memory gap that is not the access's", load, &|r| {
+        r.gap[2] ^= 2
+    });
 }
 
 /// Records and witnesses say which states they connect; a header that says otherwise is refused.
 #[test]
 fn states_must_fit_what_was_shipped() {
-    let Some(bench) = Bench::new("block") else { return };
+    let Some(bench) = Bench::new("block") else {
+        return;
+    };
     let program = &bench.guest.program;
     let mut runner = Runner::new(program, &bench.guest.input, 9, 5).unwrap();
     runner.next_segment().unwrap();
     let recording = runner.next_segment().unwrap();
     let (good, reads) = (recording.segment, &recording.reads);
     let records = replay_reads(program, &good, reads).unwrap().into_records();
-    let witness = fill_from_reads(program, &good, reads, Vec::new()).unwrap().into_tables();
+    let witness = fill_from_reads(program, &good, reads, Vec::new())
+        .unwrap()
+        .into_tables();
     for payload in [Payload::Records(records), Payload::Witness(witness)] {
         let check = |segment: Segment| {
             let mut shipment = shipment(program, &recording, payload.clone());
@@ -459,7 +539,9 @@ fn states_must_fit_what_was_shipped() {
 /// Snapshots that lack something, or lead elsewhere.
 #[test]
 fn wrong_snapshots_are_refused_in_the_same_words() {
-    let Some(bench) = Bench::new("sort") else { return };
+    let Some(bench) = Bench::new("sort") else {
+        return;
+    };
     let program = &bench.guest.program;
     let mut runner = Runner::new(program, &bench.guest.input, 9, 5).unwrap();
     let mut recording = runner.next_segment().unwrap();
@@ -480,12 +562,16 @@ fn wrong_snapshots_are_refused_in_the_same_words() {
     };
     check("input missing", &|bad| bad.input.clear());
     check("another end", &|bad| bad.segment.end.x[7] ^= 1);
-    check("a start that is no state", &|bad| bad.segment.start.x[0] = 1);
+    check("a start that is no state", &|bad| {
+        bad.segment.start.x[0] = 1
+    });
     check("a start outside code", &|bad| bad.segment.start.pc = 4);
     check("a start after exit", &|bad| bad.segment.start.halted = 1);
     check("of another program", &|bad| bad.program[0] ^= 1);
     check("no pages", &|bad| {
-        let Payload::Pages(pages) = &mut bad.payload else { unreachable!() };
+        let Payload::Pages(pages) = &mut bad.payload else {
+            unreachable!()
+        };
         pages.bytes.pop();
     });
     check("a delta without its base", &|bad| {
@@ -496,7 +582,9 @@ fn wrong_snapshots_are_refused_in_the_same_words() {
     });
     for missing in 0..recording.touched.numbers.len() {
         let mut bad = good.clone();
-        let Payload::Pages(pages) = &mut bad.payload else { unreachable!() };
+        let Payload::Pages(pages) = &mut bad.payload else {
+            unreachable!()
+        };
         pages.numbers.remove(missing);
         pages.bytes.drain(missing << 10..(missing + 1) << 10);
         let error = bench.regenerate(&bad, None).unwrap_err().to_string();
@@ -507,7 +595,9 @@ fn wrong_snapshots_are_refused_in_the_same_words() {
 /// Many segments of different lengths and kinds of snapshots in one launch.
 #[test]
 fn many_segments_are_executed_at_once() {
-    let Some(bench) = Bench::new("keccak-chain") else { return };
+    let Some(bench) = Bench::new("keccak-chain") else {
+        return;
+    };
     let program = &bench.guest.program;
     let mut runner = Runner::new(program, &bench.guest.input, 10, 5).unwrap();
     let mut shipments = Vec::new();
@@ -515,17 +605,28 @@ fn many_segments_are_executed_at_once() {
     for index in 0..12 {
         let image = runner.image();
         let dirty = runner.pages(&runner.dirty_since_start());
-        let Some(recording) = runner.next_segment() else { break };
+        let Some(recording) = runner.next_segment() else {
+            break;
+        };
         let Recording { segment, reads, .. } = &recording;
         expected.push(fill_from_reads(program, segment, reads, Vec::new()).unwrap());
         let payload = match index % 3 {
             0 => Payload::Pages(recording.touched.clone()),
             1 => Payload::Image(image),
-            _ => Payload::Delta { base: Base::Program, pages: dirty },
+            _ => Payload::Delta {
+                base: Base::Program,
+                pages: dirty,
+            },
         };
         shipments.push(shipment(program, &recording, payload));
     }
-    let jobs: Vec<Job> = shipments.iter().map(|shipment| Job { shipment, base: None }).collect();
+    let jobs: Vec<Job> = shipments
+        .iter()
+        .map(|shipment| Job {
+            shipment,
+            base: None,
+        })
+        .collect();
     let mut seen = 0;
     let parts = regenerate_many(&bench.device, &bench.program, &jobs, |index, made| {
         let found = made.witness.download(&bench.device, Witness::default())?;
@@ -556,8 +657,13 @@ fn new_pages_are_made_as_they_are_written() {
     ]);
     code.extend(asm::syscall(93, &[3]));
     let elf = common::program(&code, &[]);
-    let guest = Guest { program: Program::from_elf(elf).unwrap(), input: vec![] };
-    let Some(bench) = Bench::with(guest) else { return };
+    let guest = Guest {
+        program: Program::from_elf(elf).unwrap(),
+        input: vec![],
+    };
+    let Some(bench) = Bench::with(guest) else {
+        return;
+    };
     let program = &bench.guest.program;
     let mut runner = Runner::new(program, &[], 14, 6).unwrap();
     let image = runner.image();
@@ -566,13 +672,19 @@ fn new_pages_are_made_as_they_are_written() {
     let expected =
         fill_from_reads(program, &recording.segment, &recording.reads, Vec::new()).unwrap();
     let shipment = shipment(program, &recording, Payload::Image(image));
-    assert_same("pages", &bench.regenerate(&shipment, None).unwrap(), &expected);
+    assert_same(
+        "pages",
+        &bench.regenerate(&shipment, None).unwrap(),
+        &expected,
+    );
 }
 
 /// A witness goes to the device and back; cells that are no field elements do not.
 #[test]
 fn witnesses_are_uploaded_and_checked() {
-    let Some(bench) = Bench::new("fib") else { return };
+    let Some(bench) = Bench::new("fib") else {
+        return;
+    };
     let program = &bench.guest.program;
     let mut runner = Runner::new(program, &bench.guest.input, 8, 5).unwrap();
     let recording = runner.next_segment().unwrap();

@@ -18,6 +18,6 @@ mod images {
 
 pub use device::{Device, Info, Mark, MemoryUse, Options};
 pub use regenerate::{
-    DeviceMatrix, DeviceProgram, DeviceReads, DeviceRegenerated, DeviceWitness, Job, Plan, Size, plan,
-    regenerate, regenerate_from_reads, regenerate_many,
+    DeviceMatrix, DeviceProgram, DeviceReads, DeviceRegenerated, DeviceWitness, Job, Plan, Size,
+    plan, regenerate, regenerate_from_reads, regenerate_many,
 };
