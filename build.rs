@@ -8,6 +8,8 @@ use std::process::Command;
 mod header;
 #[path = "build/kernels.rs"]
 mod kernels;
+#[path = "build/peers.rs"]
+mod peers;
 
 /// Runs git without letting it refresh its index, which would make the next build run this again.
 fn git(args: &[&str]) -> Option<String> {
@@ -23,15 +25,23 @@ fn git(args: &[&str]) -> Option<String> {
 
 /// Writes `layout.h` and the kernels' images to the build's folder.
 fn cuda(out: &Path) {
-    println!("cargo::rerun-if-changed=build");
-    println!("cargo::rerun-if-changed=kernels");
     let file = out.join("layout.h");
     let text = header::header();
-    // Kernels are compiled again when this file is newer.
     if std::fs::read_to_string(&file).ok().as_ref() != Some(&text) {
         std::fs::write(&file, text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     }
-    kernels::compile(out);
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let root = PathBuf::from(root);
+    let mut done = kernels::embed(&root, out);
+    if std::env::var_os("CARGO_FEATURE_PEERS").is_some() {
+        done = done.and_then(|()| peers::build(&root, out));
+    }
+    if let Err(text) = done {
+        for line in text.lines() {
+            println!("cargo::error={line}");
+        }
+        std::process::exit(1);
+    }
 }
 
 fn main() {

@@ -1,25 +1,35 @@
 #!/bin/sh
-# Builds the CPU stand-in for libcuda with every kernel in it: OUTDIR/libcuda.so.1.
-#   ci/standin.sh [OUTDIR] [--asan]
+# Builds the CPU stand-in for libcuda, with every kernel in it, as OUTDIR/libcuda.so.1. Needs g++ only.
+#
+#   ci/standin.sh [OUTDIR] [--asan] [--test]
+#
+# OUTDIR is target/standin (target/standin-asan) unless named. Programs find the stand-in by REWIT_LIBCUDA=OUTDIR/libcuda.so.1.
+# --asan  with AddressSanitizer; for a program that is built without it, also set
+#         LD_PRELOAD="$(g++ -print-file-name=libasan.so)" and ASAN_OPTIONS=detect_leaks=0
+# --test  then runs the stand-in's own tests
 set -eu
 cd "$(dirname "$0")/.."
 
 out=
 asan=
+test=
 for argument in "$@"; do
     case $argument in
         --asan) asan=1 ;;
-        -*) echo "usage: ci/standin.sh [OUTDIR] [--asan]" >&2; exit 2 ;;
+        --test) test=1 ;;
+        -*) echo "usage: ci/standin.sh [OUTDIR] [--asan] [--test]" >&2; exit 2 ;;
         *) out=$argument ;;
     esac
 done
 : "${out:=target/standin${asan:+-asan}}"
 mkdir -p "$out"
 
-flags="-std=c++17 -O2 -g -fPIC -fvisibility=hidden -fno-strict-aliasing -Wall -Wextra -Wno-unused-function -Wno-unknown-pragmas -DREWIT_STANDIN -I kernels -I $out"
+flags="-std=c++17 -O2 -g -fPIC -fvisibility=hidden -Wall -Wextra -Wno-unused-function -Wno-unknown-pragmas -DREWIT_STANDIN -I kernels -I $out"
 if [ -n "$asan" ]; then
     flags="$flags -fsanitize=address -fno-omit-frame-pointer"
 fi
+# Kernels alias words and vectors as nvcc lets them; what the compiler can check goes to the stand-in's reports.
+checks="-fno-strict-aliasing -fsanitize=alignment,null,bounds,shift-exponent,integer-divide-by-zero -fno-sanitize-recover=all"
 
 # The header that host and device share, once there is a program that writes it.
 if [ -f build/header.rs ]; then
@@ -28,21 +38,48 @@ if [ -f build/header.rs ]; then
     cmp -s "$out/layout.h.new" "$out/layout.h" || mv "$out/layout.h.new" "$out/layout.h"
 fi
 
-# One object per source file, made again if a source it includes is newer.
-sources=$(find kernels -maxdepth 2 \( -name '*.cu' -o -path 'kernels/standin/*.cpp' \) | sort)
-for source in $sources; do
-    object=$out/$(basename "$source").o
-    if [ -f "$object" ] && [ -f "$object.d" ]; then
-        newer=$(sed -e 's/\\$//' -e 's/^[^:]*://' "$object.d" | tr -s ' ' '\n' | while read -r file; do
-            [ -z "$file" ] || { [ -f "$file" ] && [ ! "$file" -nt "$object" ]; } || echo "$file"
-        done)
-        [ -n "$newer" ] || continue
-    fi
-    echo "$source"
-done | xargs -P 2 -I '{}' sh -c 'o='"$out"'/$(basename "$1").o; echo "  $1"; g++ '"$flags"' -MMD -MF "$o.d" -x c++ -c -o "$o" "$1" || { rm -f "$o"; exit 255; }' sh '{}'
+kernels=$(find kernels -maxdepth 1 -name '*.cu' | sort)
+inside=$(find kernels/standin -maxdepth 1 -name '*.cpp' | sort)
+tests=
+[ -z "$test" ] || tests=$(find kernels/standin/test -name '*.cpp' -o -name '*.cu' | sort)
 
-objects=$(for source in $sources; do echo "$out/$(basename "$source").o"; done)
-# shellcheck disable=SC2086
-g++ $flags -shared -Wl,-soname,libcuda.so.1 -Wl,-z,defs -o "$out/libcuda.so.1.new" $objects -lpthread
+object_of() { echo "$out/$(basename "$1").o"; }
+
+# Whether the object of source $1 is newer than all that it was made from.
+is_fresh() {
+    object=$(object_of "$1")
+    [ -f "$object" ] && [ -f "$object.d" ] && [ "$object" -nt ci/standin.sh ] || return 1
+    for file in $(sed -e 's/\\$//' -e 's/^[^:]*://' "$object.d"); do
+        [ -f "$file" ] && [ ! "$file" -nt "$object" ] || return 1
+    done
+}
+
+# One object per source file, two compilers at a time.
+for source in $kernels $inside $tests; do
+    is_fresh "$source" || echo "$source"
+done | xargs -r -P 2 -I '{}' sh -c '
+    echo "  $1"
+    object=$2/$(basename "$1").o
+    case $1 in *.cu) set -- "$1" "$3 $4" ;; *) set -- "$1" "$3" ;; esac
+    g++ $2 -MMD -MF "$object.d" -x c++ -c -o "$object" "$1" || { rm -f "$object"; exit 255; }' sh '{}' "$out" "$flags" "$checks"
+
+objects() { for source in "$@"; do object_of "$source"; done; }
+# Programs see the driver's functions and the stand-in's own, and none of the kernels or of the C++ library.
+echo '{ global: cu*; rewit_standin_*; local: *; };' > "$out/exports"
+# shellcheck disable=SC2046,SC2086
+g++ $flags -shared -Wl,-soname,libcuda.so.1 -Wl,-z,defs -Wl,--version-script="$out/exports" -o "$out/libcuda.so.1.new" $(objects $kernels $inside) -lpthread
 mv "$out/libcuda.so.1.new" "$out/libcuda.so.1"
 ln -sf libcuda.so.1 "$out/libcuda.so"
+
+if [ -n "$test" ]; then
+    # shellcheck disable=SC2046,SC2086
+    g++ $flags -o "$out/standin-test" $(objects $tests $inside) -lpthread
+    "$out/standin-test"
+    # Each process logs a kernel once, however often it runs.
+    rm -f "$out/kernels.log"
+    for _ in 1 2; do REWIT_STANDIN_LOG=$out/kernels.log "$out/standin-test" barrier; done
+    if [ "$(cat "$out/kernels.log")" != "$(printf 'probe_reverse\nprobe_reverse')" ]; then
+        echo "FAILED: $out/kernels.log must name probe_reverse twice" >&2
+        exit 1
+    fi
+fi

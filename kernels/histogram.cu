@@ -6,6 +6,8 @@
 #include "common.cuh"
 
 constexpr uint32_t HISTOGRAM_THREADS = 256;
+/// Values that a thread loads before it counts them.
+constexpr uint32_t HISTOGRAM_ITEMS = 8;
 
 // Flags of a launch.
 /// Zeros are not counted: their count follows from the total.
@@ -19,18 +21,25 @@ DEVICE void count_values(const uint32_t* values, uint32_t len, uint32_t* counter
     uint32_t stride = gridDim.x * HISTOGRAM_THREADS;
     bool combine = flags & COMBINE;
     // Every lane takes every turn, so that warps stay whole.
-#pragma unroll 4
-    for (uint32_t base = blockIdx.x * HISTOGRAM_THREADS; base < len; base += stride) {
-        uint32_t i = base + threadIdx.x;
-        uint32_t value = i < len ? values[i] : bins;
-        bool counts = value < bins && !(value == 0 && flags & SKIP_ZEROS);
-        uint32_t more = 1;
-        if (combine) {
-            uint32_t lanes = __match_any_sync(0xffffffffu, value);
-            counts = counts && lane == uint32_t(__ffs(lanes) - 1);
-            more = __popc(lanes);
+    for (uint32_t start = blockIdx.x * HISTOGRAM_THREADS; start < len; start += HISTOGRAM_ITEMS * stride) {
+        uint32_t batch[HISTOGRAM_ITEMS];
+#pragma unroll
+        for (uint32_t k = 0; k < HISTOGRAM_ITEMS; k++) {
+            uint32_t i = start + k * stride + threadIdx.x;
+            batch[k] = i < len ? values[i] : bins;
         }
-        if (counts) atomicAdd(&counters[value], more);
+#pragma unroll
+        for (uint32_t k = 0; k < HISTOGRAM_ITEMS; k++) {
+            uint32_t value = batch[k];
+            bool counts = value < bins && !(value == 0 && flags & SKIP_ZEROS);
+            uint32_t more = 1;
+            if (combine) {
+                uint32_t lanes = __match_any_sync(0xffffffffu, value);
+                counts = counts && lane == uint32_t(__ffs(lanes) - 1);
+                more = __popc(lanes);
+            }
+            if (counts) atomicAdd(&counters[value], more);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 // Both make a single pass over their input. Blocks take tiles in the order of an atomic counter, so that a tile waits
 // only for tiles whose blocks run already; each publishes what it combines to, then what everything up to its end
 // combines to, and looks back over the published words of the tiles before it, 32 at a time.
-#include "common.cuh"
+#include "lookback.cuh"
 
 constexpr uint32_t SCAN_THREADS = 256;
 constexpr uint32_t SCAN_WARPS = SCAN_THREADS / 32;
@@ -84,11 +84,11 @@ DEVICE uint32_t tile_exclusive(uint32_t value, uint32_t tile, bool last, volatil
     if (warp == 0) {
         uint32_t whole = 0;
         for (uint32_t w = 0; w < SCAN_WARPS; w++) whole = Op::apply(whole, parts[w]);
-        if (lane == 0 && tile != 0) status[tile] = REACH_TILE | whole;
+        if (lane == 0) publish_tile<uint64_t>(status + tile, (tile == 0 ? REACH_ROW : REACH_TILE) | whole);
         uint32_t prefix = look_back<Op>(status, tile, lane);
         if (lane == 0) {
             uint32_t reached = Op::apply(prefix, whole);
-            status[tile] = REACH_ROW | reached;
+            publish_reach<uint64_t>(status + tile, REACH_ROW | reached, tile);
             parts[SCAN_WARPS] = prefix;
             if (last) *total = reached;
         }

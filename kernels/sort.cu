@@ -8,7 +8,8 @@
 //
 // 2^20 pairs of 32-bit keys are 8 MiB read and 8 MiB written a pass, within the L2 of an H200; six operations on the
 // stream in all (one memset, one count, four passes).
-#include "common.cuh"
+#include "lookback.cuh"
+#include "ptx.cuh"
 
 constexpr uint32_t SORT_THREADS = 512;
 constexpr uint32_t SORT_WARPS = SORT_THREADS / 32;
@@ -19,6 +20,8 @@ constexpr uint32_t SORT_TILE_BYTES = 32768;
 constexpr uint32_t SORT_TILE_WORDS = SORT_TILE_BYTES / 4;
 /// Tiles that are looked at together when looking back.
 constexpr uint32_t SORT_WINDOW = 8;
+/// Keys that a thread loads before it counts them.
+constexpr uint32_t COUNT_ITEMS = 8;
 constexpr uint32_t FULL_WARP = 0xffffffffu;
 
 // The state, in words: counts, then offsets, of each pass's digits; the plan and the ticket counter of each pass; a
@@ -109,14 +112,22 @@ DEVICE void count_digits(const Key* keys, uint32_t* state, uint32_t num_keys, ui
     __syncthreads();
     uint32_t last_mask = digit_mask(end_bit - begin_bit - 8 * (passes - 1));
     uint32_t stride = gridDim.x * SORT_THREADS;
-#pragma unroll 4
-    for (uint32_t i = thread_index(); i < num_keys; i += stride) {
-        Key key = keys[i] >> begin_bit;
+    for (uint32_t start = thread_index(); start < num_keys; start += COUNT_ITEMS * stride) {
+        Key batch[COUNT_ITEMS];
 #pragma unroll
-        for (uint32_t pass = 0; pass < sizeof(Key); pass++) {
-            if (pass < passes) {
-                uint32_t digit = uint32_t(key >> (8 * pass)) & (pass + 1 == passes ? last_mask : 0xffu);
-                atomicAdd(&counters[(pass * SORT_BINS + digit) * COPIES + thread % COPIES], 1u);
+        for (uint32_t k = 0; k < COUNT_ITEMS; k++) {
+            uint32_t i = start + k * stride;
+            if (i < num_keys) batch[k] = keys[i] >> begin_bit;
+        }
+#pragma unroll
+        for (uint32_t k = 0; k < COUNT_ITEMS; k++) {
+            if (start + k * stride >= num_keys) break;
+#pragma unroll
+            for (uint32_t pass = 0; pass < sizeof(Key); pass++) {
+                if (pass < passes) {
+                    uint32_t digit = uint32_t(batch[k] >> (8 * pass)) & (pass + 1 == passes ? last_mask : 0xffu);
+                    atomicAdd(&counters[(pass * SORT_BINS + digit) * COPIES + thread % COPIES], 1u);
+                }
             }
         }
     }
@@ -138,15 +149,11 @@ DEVICE void count_digits(const Key* keys, uint32_t* state, uint32_t num_keys, ui
     sort_plan(state, num_keys, passes, parts, constant);
 }
 
-/// Lanes of the warp whose digit is this lane's. Eight votes cost less than one match instruction is documented to.
+/// Lanes of the warp whose digit is this lane's, by eight votes.
 DEVICE uint32_t lanes_with(uint32_t digit) {
-    uint32_t lanes = FULL_WARP;
+    uint32_t lanes = lanes_alike(digit, 1);
 #pragma unroll
-    for (uint32_t bit = 0; bit < 8; bit++) {
-        bool set = (digit >> bit) & 1;
-        uint32_t votes = __ballot_sync(FULL_WARP, set);
-        lanes &= set ? votes : ~votes;
-    }
+    for (uint32_t bit = 1; bit < 8; bit++) lanes &= lanes_alike(digit, 1u << bit);
     return lanes;
 }
 
@@ -251,8 +258,8 @@ DEVICE void sort_pass(const Key* in_keys, const uint32_t* in_values, Key* spare_
     uint32_t in_tile = 0;
     if (thread < SORT_BINS) {
         for (uint32_t w = 0; w < SORT_WARPS; w++) in_tile += words[w * SORT_BINS + thread];
-        volatile uint32_t* published = status + uint64_t(tile) * SORT_BINS + thread;
-        *published = (tile == 0 ? SORT_REACH_START : SORT_REACH_TILE) | in_tile;
+        publish_tile<uint32_t>(status + uint64_t(tile) * SORT_BINS + thread,
+                               (tile == 0 ? SORT_REACH_START : SORT_REACH_TILE) | in_tile);
         next_status[uint64_t(tile) * SORT_BINS + thread] = 0;
     }
     uint32_t first_place = bins_exclusive(in_tile, parts);
@@ -280,8 +287,8 @@ DEVICE void sort_pass(const Key* in_keys, const uint32_t* in_values, Key* spare_
     }
     if (thread < SORT_BINS) {
         uint32_t before = keys_before(status + thread, tile);
-        volatile uint32_t* published = status + uint64_t(tile) * SORT_BINS + thread;
-        if (tile != 0) *published = SORT_REACH_START | (before + in_tile);
+        publish_reach<uint32_t>(status + uint64_t(tile) * SORT_BINS + thread, SORT_REACH_START | (before + in_tile),
+                                tile);
         starts[thread] = state[pass * SORT_BINS + thread] + before - first_place;
     }
     __syncthreads();

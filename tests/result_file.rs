@@ -54,7 +54,7 @@ fn sample() -> ResultFile {
             seconds / 2.0,
         );
     }
-    rows.add(Key::proof(Stage::Prove, None), Some(3), 18.5);
+    rows.add(Key::prove("cpu", None), Some(3), 18.5);
     rows.add(Key::proof(Stage::Verify, None), Some(3), 0.0065);
     for (part, bytes) in [("argument", 478_560.0), ("statement", 33_583.0)] {
         rows.add(Key::proof(Stage::ProofSize, Some(part)), Some(3), bytes);
@@ -118,6 +118,7 @@ fn sample() -> ResultFile {
         os: "Linux".into(),
         kernel: "6.0".into(),
         arch: "x86_64".into(),
+        gpu: None,
     };
     ResultFile::new(&measurement, &hardware, "2026-11-22T12:00:00Z", 34.5, true)
 }

@@ -8,6 +8,14 @@
 
 #include "shim.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#define STANDIN_ASAN 1
+#else
+#define STANDIN_ASAN 0
+#endif
+
 #define STANDIN_API extern "C" __attribute__((visibility("default")))
 
 namespace standin {
@@ -54,12 +62,30 @@ struct Settings {
     bool no_device;
     /// File that receives the names of the kernels that ran; empty for none.
     std::string log;
+    /// Seconds that one launch may take; 0 for any.
+    uint64_t timeout;
 
     /// Shared memory of one block without, and with, opting in.
     static constexpr uint32_t shared_default = 48 * 1024;
     uint32_t shared_optin() const;
 };
 extern Settings settings;
+
+/// Has AddressSanitizer, where it is built in, report accesses to a range; or no longer.
+inline void forbid(void* from, size_t bytes) {
+#if STANDIN_ASAN
+    ASAN_POISON_MEMORY_REGION(from, bytes);
+#else
+    (void)from, (void)bytes;
+#endif
+}
+inline void allow(void* from, size_t bytes) {
+#if STANDIN_ASAN
+    ASAN_UNPOISON_MEMORY_REGION(from, bytes);
+#else
+    (void)from, (void)bytes;
+#endif
+}
 
 /// xorshift64*: the random order of blocks, threads and streams.
 struct Random {
@@ -71,13 +97,14 @@ struct Random {
         x = (x ^ x >> 27) * 0x94d049bb133111ebu;
         return (x ^ x >> 31) | 1;
     }
-    /// Below `bound`, which is not 0.
-    uint32_t below(uint32_t bound) {
+    uint32_t next() {
         state ^= state >> 12;
         state ^= state << 25;
         state ^= state >> 27;
-        return uint32_t((state * 0x2545f4914f6cdd1du >> 32) * bound >> 32);
+        return uint32_t(state * 0x2545f4914f6cdd1du >> 32);
     }
+    /// Below `bound`, which is not 0.
+    uint32_t below(uint32_t bound) { return uint32_t(uint64_t(next()) * bound >> 32); }
 };
 
 /// One kernel launch as the engine runs it.
@@ -96,7 +123,7 @@ void run_grid(const Launch& launch);
 const Launch* running();
 /// "kernel K, block (x, y, z), thread (x, y, z)" of the running thread, or "" outside kernels.
 void describe_place(char* text, size_t bytes);
-/// Whether `address` lies in the guard page of a fiber's stack, or of the running block's shared memory.
+/// Whether `address` lies beside a fiber's stack, or beside the running block's shared memory.
 bool in_stack_guard(uintptr_t address);
 bool in_shared_guard(uintptr_t address);
 
@@ -116,11 +143,22 @@ bool is_allocated(uint64_t address, uint64_t bytes);
 void check_canaries(const char* after);
 /// Writes which allocation `address` belongs to, or is near to.
 void describe_address(uint64_t address, char* text, size_t bytes);
-uint64_t memory_used();
+/// Frees everything: the context is gone.
+void retire_all();
+/// Bytes that are mapped: allocated, or freed in a queue that has not run.
+uint64_t memory_mapped();
 
 // stream.cpp
 /// Runs everything that is queued.
 void drain_all();
+/// Queues a launch whose parameters are packed and whose shape is checked.
+Result queue_launch(Launch launch, void* stream);
+/// Forgets what is queued.
+void drop_queues();
+/// Forgets streams and events too: the context is gone.
+void drop_streams();
+/// Prints why a call is refused, and returns `result`.
+Result refuse(Result result, const std::string& why);
 /// The error that a kernel left behind, or SUCCESS; every call returns it.
 extern Result sticky;
 
@@ -128,6 +166,11 @@ extern Result sticky;
 void install_fault_handler();
 /// Gives this operating-system thread a signal stack, once.
 void prepare_thread();
+/// Between construction and destruction the process may take no longer than the time limit.
+struct Watch {
+    explicit Watch(const Launch& launch);
+    ~Watch();
+};
 
 // device.cpp
 /// What an entry point returns before anything else: SUCCESS if the call may go on.

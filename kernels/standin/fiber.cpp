@@ -5,23 +5,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <memory>
+#include <thread>
 
 #include "engine.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#define STANDIN_ASAN 1
-#else
-#define STANDIN_ASAN 0
-#endif
 
 #if !defined(__x86_64__)
 #error "the stand-in switches fibers in x86-64 assembly"
 #endif
 
-// void standin_switch(void** save, void* to): stores the callee-saved registers and the stack pointer, takes the others'.
+// void standin_switch(void** save, void* to): stores the callee-saved registers and the stack pointer, takes the
+// others'.
 asm(R"(
 .text
 .globl standin_switch
@@ -62,30 +57,14 @@ constexpr size_t RED_ZONE = 64;
 constexpr unsigned char POISON = 0xa5;
 constexpr unsigned char CANARY = 0xc3;
 
-const char* const WARP_NAMES[] = {"__syncwarp", "__shfl*_sync", "__ballot_sync", "__any_sync", "__all_sync", "__match_any_sync",
-                                  "__reduce_add_sync", "__reduce_min_sync", "__reduce_max_sync", "__reduce_and_sync",
-                                  "__reduce_or_sync", "__reduce_xor_sync"};
+const char* const WARP_NAMES[] = {"__syncwarp",        "__shfl*_sync",      "__ballot_sync",     "__any_sync",
+                                  "__all_sync",        "__match_any_sync",  "__reduce_add_sync", "__reduce_min_sync",
+                                  "__reduce_max_sync", "__reduce_and_sync", "__reduce_or_sync",  "__reduce_xor_sync"};
 
-enum class State : uint8_t { New, Ready, Barrier, InWarp, Done };
-
-/// A stack, and the context saved on it while it is not running.
+/// A stack for threads to run on.
 struct Fiber {
     unsigned char* stack = nullptr;
-    void* saved = nullptr;
     void* fake_stack = nullptr;
-};
-
-/// One thread of the running block.
-struct Thread {
-    State state;
-    Warp kind;
-    int32_t line;
-    int32_t source;
-    uint32_t mask;
-    uint64_t value;
-    uint64_t result;
-    const char* file;
-    Fiber* fiber;
 };
 
 /// Lanes of one warp that wait for one another.
@@ -94,6 +73,24 @@ struct Meeting {
     Warp kind;
     int32_t line;
     const char* file;
+
+    bool is(uint32_t its_mask, Warp its_kind, const char* its_file, int its_line) const {
+        return mask == its_mask && kind == its_kind && line == its_line && file == its_file;
+    }
+};
+
+/// One warp of the running block. Bit and index i are lane i.
+struct WarpState {
+    /// Lanes that can run; of these, lanes that have not begun; lanes that wait at the barrier.
+    uint32_t ready, fresh, at_barrier;
+    uint32_t num_meetings;
+    uint64_t value[32];
+    uint64_t result[32];
+    uint8_t source[32];
+    /// Where lanes that do not run were left, and on which stack.
+    void* saved[32];
+    Fiber* fiber[32];
+    Meeting meetings[32];
 };
 
 /// A SHARED array of the running block.
@@ -108,16 +105,19 @@ struct Worker {
     const Launch* launch = nullptr;
     uint32_t count = 0;
     uint32_t done = 0;
-    uint32_t at_barrier = 0;
     uint32_t current = 0;
-    uint32_t num_ready = 0;
+    /// Warps with lanes that can run.
+    uint32_t ready_warps = 0;
+    uint32_t random_bits = 0;
     Random random{0};
-    uint16_t ready[MAX_THREADS];
-    Thread threads[MAX_THREADS];
-    std::vector<Meeting> meetings[MAX_THREADS / 32];
+    /// The barrier that some threads wait at: how many, the first of them, its place, the sum of their values.
+    uint32_t at_barrier = 0, barrier_first = 0, barrier_sum = 0, barrier_result = 0;
+    int barrier_line = 0;
+    const char* barrier_file = nullptr;
+    WarpState warps[MAX_THREADS / 32];
     std::vector<Fiber*> idle;
     std::vector<std::unique_ptr<Fiber>> fibers;
-    Fiber* active = nullptr;
+    void* main_saved = nullptr;
     Fiber main;
     const void* main_bottom = nullptr;
     size_t main_size = 0;
@@ -131,15 +131,15 @@ struct Worker {
 
     void run_block(const Launch& the_launch, uint3 block, uint64_t seed);
     Fiber* take_fiber();
-    void enter(uint32_t thread);
-    void go_on(Fiber* from, bool from_ends);
-    void suspend();
-    void make_ready(uint32_t thread) {
-        threads[thread].state = State::Ready;
-        ready[num_ready++] = uint16_t(thread);
-    }
-    [[noreturn]] void stuck();
+    void* fresh_stack(Fiber& fiber);
+    void prepare_shared();
     void check_red_zones();
+    void all_ready();
+    uint32_t pick();
+    void enter(uint32_t thread);
+    void suspend();
+    void finish();
+    [[noreturn]] void stuck();
 };
 
 __thread Worker* worker __attribute__((tls_model("initial-exec"))) = nullptr;
@@ -153,23 +153,18 @@ void* map_region(size_t bytes) {
     return p;
 }
 
-/// Switches from one context to another. `ends`: the context left is never resumed.
-void change(Worker& w, Fiber& from, Fiber& to, bool ends) {
-    w.active = &to;
+/// Leaves one context for another. `ends`: the one left is never resumed.
+DEVICE void change(Worker& w, Fiber& from, void** save, Fiber& to, void* saved, bool ends) {
 #if STANDIN_ASAN
     const void* bottom = to.stack != nullptr ? to.stack : w.main_bottom;
     size_t size = to.stack != nullptr ? STACK : w.main_size;
     __sanitizer_start_switch_fiber(ends ? nullptr : &from.fake_stack, bottom, size);
 #else
-    (void)ends;
+    (void)w, (void)from, (void)to, (void)ends;
 #endif
-    standin_switch(&from.saved, to.saved);
+    standin_switch(save, saved);
 #if STANDIN_ASAN
-    const void* old_bottom;
-    size_t old_size;
-    __sanitizer_finish_switch_fiber(from.fake_stack, &old_bottom, &old_size);
-    if (from.stack == nullptr) return;
-    if (w.main_bottom == nullptr) w.main_bottom = old_bottom, w.main_size = old_size;
+    __sanitizer_finish_switch_fiber(from.fake_stack, nullptr, nullptr);
 #endif
 }
 
@@ -177,18 +172,17 @@ void change(Worker& w, Fiber& from, Fiber& to, bool ends) {
 __attribute__((noinline, noreturn)) void fiber_main() {
     Worker& w = *worker;
 #if STANDIN_ASAN
-    const void* old_bottom;
-    size_t old_size;
-    __sanitizer_finish_switch_fiber(nullptr, &old_bottom, &old_size);
-    if (w.main_bottom == nullptr) w.main_bottom = old_bottom, w.main_size = old_size;
+    // The block's first fiber comes from the thread's own stack, to which the last one returns.
+    const void* bottom;
+    size_t size;
+    __sanitizer_finish_switch_fiber(nullptr, &bottom, &size);
+    if (w.main_bottom == nullptr) w.main_bottom = bottom, w.main_size = size;
 #endif
     const Kernel& kernel = *w.launch->kernel;
     const unsigned char* packed = w.launch->packed.data();
     for (;;) {
         kernel.invoke(kernel.function, packed);
-        w.threads[w.current].state = State::Done;
-        w.done++;
-        w.go_on(w.active, true);
+        w.finish();
     }
 }
 
@@ -208,96 +202,127 @@ Fiber* Worker::take_fiber() {
     }
     Fiber* f = idle.back();
     idle.pop_back();
-    // Stacks start at different cache sets, or all their tops would share one.
-    size_t index = size_t(f->stack - stacks) / (STACK + PAGE);
-    auto top = reinterpret_cast<void**>(f->stack + STACK - index % 53 * 192 / 64 * 64 - 64);
-    *--top = nullptr;
-    *--top = reinterpret_cast<void*>(fiber_main);
-    for (int i = 0; i < 6; i++) *--top = nullptr;
-    f->saved = top;
-    f->fake_stack = nullptr;
     return f;
 }
 
+/// A stack pointer from which standin_switch begins fiber_main on `fiber`.
+void* Worker::fresh_stack(Fiber& fiber) {
+    fiber.fake_stack = nullptr;
+    // What the frames left there by the last block's end forbid is forbidden no more.
+    allow(fiber.stack + STACK - 32 * 1024, 32 * 1024);
+    // Stacks start at different cache sets, or all their tops would share one.
+    size_t index = size_t(fiber.stack - stacks) / (STACK + PAGE);
+    auto top = reinterpret_cast<void**>(fiber.stack + STACK - 64 - index % 53 * 192);
+    *--top = nullptr;
+    *--top = reinterpret_cast<void*>(fiber_main);
+    for (int i = 0; i < 6; i++) *--top = nullptr;
+    return top;
+}
+
+/// Every thread of the block can run.
+void Worker::all_ready() {
+    uint32_t num_warps = (count + 31) / 32;
+    for (uint32_t w = 0; w < num_warps; w++) warps[w].ready = 0xffffffffu, warps[w].at_barrier = 0;
+    if (count % 32 != 0) warps[num_warps - 1].ready = (1u << count % 32) - 1;
+    ready_warps = num_warps == 32 ? 0xffffffffu : (1u << num_warps) - 1;
+}
+
+/// A bit of `mask`, which is not 0, at random.
+DEVICE uint32_t random_bit(uint32_t mask, uint32_t random) {
+    uint32_t turn = random & 31;
+    uint32_t turned = mask >> turn | mask << (-turn & 31);
+    return (uint32_t(__builtin_ctz(turned)) + turn) & 31;
+}
+
+/// Takes a random thread that can run. Mostly one of the warp that ran last, whose stacks are in the cache.
+DEVICE uint32_t Worker::pick() {
+    uint32_t bits = random_bits;
+    random_bits = random.next();
+    uint32_t w = current / 32;
+    if (warps[w].ready == 0 || (bits >> 10 & 15) == 0) w = random_bit(ready_warps, bits >> 5);
+    uint32_t lane = random_bit(warps[w].ready, bits);
+    warps[w].ready &= ~(1u << lane);
+    if (warps[w].ready == 0) ready_warps &= ~(1u << w);
+    return w * 32 + lane;
+}
+
 /// Makes `thread` the running one.
-void Worker::enter(uint32_t thread) {
+DEVICE void Worker::enter(uint32_t thread) {
     current = thread;
     const dim3& b = launch->block;
     here.linear = thread;
-    if (b.y == 1 && b.z == 1) here.thread = {thread, 0, 0};
+    if (b.y == 1 && b.z == 1) here.thread.x = thread;
     else here.thread = {thread % b.x, thread / b.x % b.y, thread / b.x / b.y};
 }
 
-/// Goes on with a random thread that can run. Returns when `from` is resumed, or with a new thread to start on it.
-void Worker::go_on(Fiber* from, bool from_ends) {
-    if (num_ready == 0) {
-        if (done != count) stuck();
-        idle.push_back(from);
-        change(*this, *from, main, true);
-    }
-    uint32_t pick = num_ready == 1 ? 0 : random.below(num_ready);
-    uint32_t next = ready[pick];
-    ready[pick] = ready[--num_ready];
-    Thread& thread = threads[next];
+/// Lets other threads run; returns when this one has been made ready and chosen.
+DEVICE void Worker::suspend() {
+    if (ready_warps == 0) stuck();
+    uint32_t self = current;
+    uint32_t next = pick();
+    if (next == self) return;
+    WarpState& mine = warps[self / 32];
+    WarpState& its = warps[next / 32];
     enter(next);
-    if (thread.state == State::New) {
-        thread.state = State::Ready;
-        if (from_ends) {
-            thread.fiber = from;
-            return;
-        }
-        thread.fiber = take_fiber();
-    } else if (thread.fiber == from) {
-        return;
+    if (its.fresh >> (next & 31) & 1) {
+        its.fresh &= ~(1u << (next & 31));
+        Fiber* fiber = its.fiber[next & 31] = take_fiber();
+        its.saved[next & 31] = fresh_stack(*fiber);
     }
-    if (from_ends) idle.push_back(from);
-    change(*this, *from, *thread.fiber, from_ends);
+    change(*this, *mine.fiber[self & 31], &mine.saved[self & 31], *its.fiber[next & 31], its.saved[next & 31], false);
 }
 
-void Worker::suspend() {
-    // The fiber may be resumed by a different caller, never by a different worker.
-    go_on(threads[current].fiber, false);
+/// After a thread has left the kernel: returns with another one to begin on the same fiber, or leaves the fiber.
+void Worker::finish() {
+    done++;
+    Fiber* fiber = warps[current / 32].fiber[current & 31];
+    void* unused;
+    if (ready_warps == 0) {
+        if (done != count) stuck();
+        idle.push_back(fiber);
+        change(*this, *fiber, &unused, main, main_saved, true);
+    }
+    uint32_t next = pick();
+    WarpState& its = warps[next / 32];
+    enter(next);
+    if (its.fresh >> (next & 31) & 1) {
+        its.fresh &= ~(1u << (next & 31));
+        its.fiber[next & 31] = fiber;
+        return;
+    }
+    idle.push_back(fiber);
+    change(*this, *fiber, &unused, *its.fiber[next & 31], its.saved[next & 31], true);
 }
 
 /// Aborts: no thread of the block can run, and some have not left the kernel.
 void Worker::stuck() {
     char text[2048];
-    int at = snprintf(text, sizeof text, "threads wait for one another: ");
-    at += snprintf(text + at, sizeof text - size_t(at), "%u of %u have left the kernel", done, count);
+    int at = snprintf(text, sizeof text, "threads wait for one another: %u of %u have left the kernel", done, count);
+    auto room = [&] { return sizeof text - size_t(at); };
+    for (uint32_t w = 0; w < MAX_THREADS / 32 && at_barrier != 0; w++) {
+        if (w * 32 >= count || warps[w].at_barrier == 0) continue;
+        at += snprintf(text + at, room(), "; thread %d waits at the barrier of %s:%d, as do %u others",
+                       int(w * 32) + __builtin_ctz(warps[w].at_barrier), barrier_file, barrier_line, at_barrier - 1);
+        break;
+    }
     int named = 0;
-    for (uint32_t i = 0; i < count && named < 6; i++) {
-        const Thread& t = threads[i];
-        // One line for each place, with the first thread that waits there.
-        bool first = t.state == State::Barrier || t.state == State::InWarp;
-        for (uint32_t j = 0; j < i && first; j++) {
-            const Thread& u = threads[j];
-            if (u.state == t.state && u.line == t.line && u.file == t.file && (t.state == State::Barrier || (j / 32 == i / 32 && u.mask == t.mask && u.kind == t.kind)))
-                first = false;
-        }
-        if (!first) continue;
-        named++;
-        if (t.state == State::Barrier) {
-            at += snprintf(text + at, sizeof text - size_t(at), "; thread %u waits at the barrier of %s:%d", i, t.file, t.line);
-        } else {
-            uint32_t missing = 0;
-            for (uint32_t l = 0; l < 32; l++) {
-                uint32_t j = i / 32 * 32 + l;
-                if (!(t.mask >> l & 1)) continue;
-                const Thread& u = threads[j];
-                bool here_too = j < count && u.state == State::InWarp && u.mask == t.mask && u.kind == t.kind && u.line == t.line && u.file == t.file;
-                if (!here_too) missing |= 1u << l;
-            }
-            at += snprintf(text + at, sizeof text - size_t(at), "; thread %u waits in %s of %s:%d with mask 0x%08x for lanes 0x%08x", i,
-                           WARP_NAMES[size_t(t.kind)], t.file, t.line, t.mask, missing);
+    for (uint32_t w = 0; w * 32 < count; w++) {
+        for (uint32_t i = 0; i < warps[w].num_meetings && named < 4; i++, named++) {
+            const Meeting& m = warps[w].meetings[i];
+            at += snprintf(text + at, room(), "; thread %d waits in %s of %s:%d with mask 0x%08x for lanes 0x%08x",
+                           int(w * 32) + __builtin_ctz(m.arrived), WARP_NAMES[size_t(m.kind)], m.file, m.line, m.mask,
+                           m.mask & ~m.arrived);
         }
     }
     fail("%s", text);
 }
 
 void Worker::check_red_zones() {
+    if (STANDIN_ASAN) return;  // the access itself was reported
     auto check = [&](uint32_t from, uint32_t to, const char* name) {
         for (uint32_t i = from; i < to; i++)
-            if (shared_base[i] != CANARY) fail("a write beside shared array `%s`, at byte %u of the block's shared memory", name, i);
+            if (shared_base[i] != CANARY)
+                fail("a write beside shared array `%s`, at byte %u of the block's shared memory", name, i);
     };
     uint32_t at = 0;
     for (const Site& s : sites) {
@@ -305,43 +330,54 @@ void Worker::check_red_zones() {
         at = s.offset + s.bytes;
     }
     if (!sites.empty()) check(at, static_end, sites.back().name);
-    if (launch->dynamic_bytes != 0)
-        for (const unsigned char* p = dynamic - RED_ZONE; p < dynamic; p++)
-            if (*p != CANARY) fail("a write below dynamic shared memory, %ld bytes before its start", long(dynamic - p));
+    if (launch->dynamic_bytes == 0) return;
+    for (const unsigned char* p = dynamic - RED_ZONE; p < dynamic; p++)
+        if (*p != CANARY) fail("a write below dynamic shared memory, %ld bytes before its start", long(dynamic - p));
+    for (const unsigned char* p = dynamic + launch->dynamic_bytes; p < shared_base + 2 * SHARED_CAPACITY; p++)
+        if (*p != CANARY) fail("a write above dynamic shared memory, at its byte %ld", long(p - dynamic));
+}
+
+/// Poisons the block's shared memory.
+void Worker::prepare_shared() {
+    allow(shared_base, STANDIN_ASAN ? 2 * SHARED_CAPACITY : 0);
+    sites.clear();
+    static_bytes = static_end = 0;
+    if (launch->dynamic_bytes == 0) return;
+    // The end is at the guard page, but for what alignment to 16 bytes leaves.
+    size_t slack = -size_t(launch->dynamic_bytes) & 15;
+    dynamic = shared_base + 2 * SHARED_CAPACITY - launch->dynamic_bytes - slack;
+    memset(dynamic, POISON, launch->dynamic_bytes);
+    memset(dynamic - RED_ZONE, CANARY, RED_ZONE);
+    memset(dynamic + launch->dynamic_bytes, CANARY, slack);
+    forbid(dynamic - RED_ZONE, RED_ZONE);
+    forbid(dynamic + launch->dynamic_bytes, slack);
 }
 
 void Worker::run_block(const Launch& the_launch, uint3 block, uint64_t seed) {
     launch = &the_launch;
     worker = this;
     random = Random(seed);
+    random_bits = random.next();
     count = launch->block.x * launch->block.y * launch->block.z;
-    done = at_barrier = 0;
-    num_ready = count;
-    for (uint32_t i = 0; i < count; i++) {
-        ready[i] = uint16_t(i);
-        threads[i].state = State::New;
+    done = at_barrier = barrier_sum = 0;
+    all_ready();
+    for (uint32_t w = 0; w * 32 < count; w++) {
+        warps[w].fresh = warps[w].ready;
+        warps[w].num_meetings = 0;
     }
-    sites.clear();
-    static_bytes = static_end = 0;
-    if (launch->dynamic_bytes != 0) {
-        // The end is at the guard page, but for what alignment to 16 bytes leaves.
-        dynamic = shared_base + 2 * SHARED_CAPACITY - (launch->dynamic_bytes + 15) / 16 * 16;
-        memset(dynamic, POISON, launch->dynamic_bytes);
-        memset(dynamic - RED_ZONE, CANARY, RED_ZONE);
-    }
+    prepare_shared();
     here.block = block;
     here.block_dim = launch->block;
     here.grid_dim = launch->grid;
-    for (auto& m : meetings) m.clear();
+    here.thread = {0, 0, 0};
     main_bottom = nullptr;
-    // As if a thread had just ended on a fresh fiber: starts a random one.
-    uint32_t pick = random.below(num_ready);
-    uint32_t next = ready[pick];
-    ready[pick] = ready[--num_ready];
-    enter(next);
-    threads[next].state = State::Ready;
-    threads[next].fiber = take_fiber();
-    change(*this, main, *threads[next].fiber, false);
+    current = random.below(count);
+    uint32_t first = pick();
+    WarpState& its = warps[first / 32];
+    enter(first);
+    its.fresh &= ~(1u << (first & 31));
+    Fiber* fiber = its.fiber[first & 31] = take_fiber();
+    change(*this, main, &main_saved, *fiber, fresh_stack(*fiber), false);
     check_red_zones();
     worker = nullptr;
 }
@@ -350,92 +386,109 @@ void Worker::run_block(const Launch& the_launch, uint3 block, uint64_t seed) {
 
 uint32_t barrier(uint32_t value, const char* file, int line) {
     Worker& w = *worker;
-    Thread& me = w.threads[w.current];
-    me.state = State::Barrier;
-    me.file = file;
-    me.line = line;
-    me.value = value;
-    if (w.done != 0) w.at_barrier = 0, w.at_barrier = UINT32_MAX;  // never released: reported once the others have stopped
-    if (w.at_barrier != UINT32_MAX && ++w.at_barrier == w.count) {
-        w.at_barrier = 0;
-        uint64_t sum = 0;
-        for (uint32_t i = 0; i < w.count; i++) {
-            const Thread& t = w.threads[i];
-            if (t.line != line || (t.file != file && strcmp(t.file, file) != 0))
-                fail("divergent barrier: thread %u is at %s:%d, thread %u at %s:%d", w.current, file, line, i, t.file, t.line);
-            sum += t.value;
-        }
-        for (uint32_t i = 0; i < w.count; i++) {
-            w.threads[i].result = sum;
-            w.make_ready(i);
-        }
+    uint32_t self = w.current;
+    if (w.at_barrier == 0) {
+        w.barrier_first = self;
+        w.barrier_file = file;
+        w.barrier_line = line;
+    } else if (line != w.barrier_line || (file != w.barrier_file && strcmp(file, w.barrier_file) != 0)) {
+        fail("divergent barrier: thread %u is at %s:%d, thread %u at %s:%d", self, file, line, w.barrier_first,
+             w.barrier_file, w.barrier_line);
+    }
+    w.warps[self / 32].at_barrier |= 1u << (self & 31);
+    w.barrier_sum += value;
+    // Threads that have left are never here: then no one goes on, and the report says who waits.
+    if (++w.at_barrier == w.count) {
+        w.barrier_result = w.barrier_sum;
+        w.at_barrier = w.barrier_sum = 0;
+        w.all_ready();
     }
     w.suspend();
-    return uint32_t(me.result);
+    return w.barrier_result;
 }
+
+namespace {
+
+/// Computes what every lane of a meeting that is complete gets.
+DEVICE void settle(WarpState& state, Warp kind, uint32_t mask) {
+    uint64_t all = 0;
+    switch (kind) {
+        case Warp::Sync: return;
+        case Warp::Shuffle:
+            for (uint32_t l = 0; l < 32; l++)
+                if (mask >> l & 1) state.result[l] = state.value[state.source[l]];
+            return;
+        case Warp::MatchAny:
+            for (uint32_t rest = mask; rest != 0;) {
+                uint64_t v = state.value[__builtin_ctz(rest)];
+                uint32_t same = 0;
+                for (uint32_t l = 0; l < 32; l++) same |= uint32_t(state.value[l] == v) << l;
+                same &= mask;
+                rest &= ~same;
+                for (uint32_t l = 0; l < 32; l++)
+                    if (same >> l & 1) state.result[l] = same;
+            }
+            return;
+        default: break;
+    }
+    bool begun = false;
+    for (uint32_t l = 0; l < 32; l++) {
+        if (!(mask >> l & 1)) continue;
+        uint64_t v = state.value[l];
+        switch (kind) {
+            case Warp::ReduceAdd: all = uint32_t(all + v); break;
+            case Warp::ReduceMin: all = begun ? min(all, v) : v; break;
+            case Warp::ReduceMax: all = max(all, v); break;
+            case Warp::ReduceAnd: all = begun ? all & v : v; break;
+            case Warp::ReduceOr: all |= v; break;
+            case Warp::ReduceXor: all ^= v; break;
+            default: all |= v << l; break;  // votes
+        }
+        begun = true;
+    }
+    if (kind == Warp::Any) all = all != 0;
+    if (kind == Warp::All) all = all == mask;
+    for (uint32_t l = 0; l < 32; l++)
+        if (mask >> l & 1) state.result[l] = all;
+}
+
+/// Aborts where a warp intrinsic is called with a mask or source that makes no sense.
+void check_mask(const Worker& w, Warp kind, uint32_t mask, int source, const char* file, int line) {
+    uint32_t first = w.current & ~31u, lane = w.current & 31;
+    const char* name = WARP_NAMES[size_t(kind)];
+    uint32_t lanes = w.count - first >= 32 ? 0xffffffffu : (1u << (w.count - first)) - 1;
+    if (!(mask >> lane & 1))
+        fail("%s of %s:%d: lane %u calls it with mask 0x%08x, which does not name it", name, file, line, lane, mask);
+    if (mask & ~lanes)
+        fail("%s of %s:%d: mask 0x%08x names lanes that the warp does not have (it has 0x%08x)", name, file, line, mask,
+             lanes);
+    if (kind == Warp::Shuffle && !(mask >> source & 1))
+        fail("%s of %s:%d: lane %u reads lane %d, which mask 0x%08x does not name", name, file, line, lane, source,
+             mask);
+}
+
+}  // namespace
 
 uint64_t warp(Warp kind, uint32_t mask, uint64_t value, int source, const char* file, int line) {
     Worker& w = *worker;
-    uint32_t self = w.current, first = self & ~31u, lane = self & 31;
-    const char* name = WARP_NAMES[size_t(kind)];
-    if (!(mask >> lane & 1)) fail("%s of %s:%d: lane %u calls it with mask 0x%08x, which does not name it", name, file, line, lane, mask);
-    uint32_t lanes = w.count - first >= 32 ? 0xffffffffu : (1u << (w.count - first)) - 1;
-    if (mask & ~lanes) fail("%s of %s:%d: mask 0x%08x names lanes that the warp does not have (it has 0x%08x)", name, file, line, mask, lanes);
-    if (kind == Warp::Shuffle && !(mask >> source & 1))
-        fail("%s of %s:%d: lane %u reads lane %d, which mask 0x%08x does not name", name, file, line, lane, source, mask);
-    Thread& me = w.threads[self];
-    me.state = State::InWarp;
-    me.kind = kind;
-    me.mask = mask;
-    me.value = value;
-    me.source = source;
-    me.file = file;
-    me.line = line;
-    auto& meetings = w.meetings[first / 32];
-    size_t m = 0;
-    while (m < meetings.size() && !(meetings[m].mask == mask && meetings[m].kind == kind && meetings[m].line == line && meetings[m].file == file)) m++;
-    if (m == meetings.size()) meetings.push_back({mask, 0, kind, line, file});
-    meetings[m].arrived |= 1u << lane;
-    if (meetings[m].arrived == mask) {
-        meetings[m] = meetings.back();
-        meetings.pop_back();
-        uint64_t all = 0;
-        bool begun = false;
-        for (uint32_t rest = mask; rest != 0; rest &= rest - 1) {
-            uint32_t l = uint32_t(__builtin_ctz(rest));
-            uint64_t v = w.threads[first + l].value;
-            switch (kind) {
-                case Warp::Ballot: case Warp::Any: case Warp::All: all |= v << l; break;
-                case Warp::ReduceAdd: all += v; break;
-                case Warp::ReduceMin: all = begun ? min(all, v) : v; break;
-                case Warp::ReduceMax: all = max(all, v); break;
-                case Warp::ReduceAnd: all = begun ? all & v : v; break;
-                case Warp::ReduceOr: all |= v; break;
-                case Warp::ReduceXor: all ^= v; break;
-                default: break;
-            }
-            begun = true;
-        }
-        if (kind == Warp::Any) all = all != 0;
-        if (kind == Warp::All) all = all == mask;
-        for (uint32_t rest = mask; rest != 0; rest &= rest - 1) {
-            uint32_t l = uint32_t(__builtin_ctz(rest));
-            Thread& t = w.threads[first + l];
-            t.result = all;
-            if (kind == Warp::Shuffle) {
-                t.result = w.threads[first + uint32_t(t.source)].value;
-            } else if (kind == Warp::MatchAny) {
-                t.result = 0;
-                for (uint32_t r = mask; r != 0; r &= r - 1) {
-                    uint32_t k = uint32_t(__builtin_ctz(r));
-                    t.result |= uint64_t(w.threads[first + k].value == t.value) << k;
-                }
-            }
-        }
-        for (uint32_t rest = mask; rest != 0; rest &= rest - 1) w.make_ready(first + uint32_t(__builtin_ctz(rest)));
+    uint32_t self = w.current, lane = self & 31;
+    WarpState& state = w.warps[self / 32];
+    if (mask != 0xffffffffu || (self | 31) >= w.count) check_mask(w, kind, mask, source, file, line);
+    state.value[lane] = value;
+    state.source[lane] = uint8_t(source);
+    uint32_t m = 0;
+    while (m < state.num_meetings && !state.meetings[m].is(mask, kind, file, line)) m++;
+    if (m == state.num_meetings) state.meetings[state.num_meetings++] = {mask, 0, kind, line, file};
+    Meeting& meeting = state.meetings[m];
+    meeting.arrived |= 1u << lane;
+    if (meeting.arrived == mask) {
+        meeting = state.meetings[--state.num_meetings];
+        settle(state, kind, mask);
+        state.ready |= mask;
+        w.ready_warps |= 1u << self / 32;
     }
     w.suspend();
-    return me.result;
+    return state.result[lane];
 }
 
 void* shared(const void* site, size_t bytes, size_t align, const char* name) {
@@ -443,23 +496,28 @@ void* shared(const void* site, size_t bytes, size_t align, const char* name) {
     for (const Site& s : w.sites)
         if (s.key == site) return w.shared_base + s.offset;
     uint32_t from = w.sites.empty() ? 0 : w.static_end;
-    uint32_t start = uint32_t((from + RED_ZONE + max(align, size_t(16)) - 1) / max(align, size_t(16)) * max(align, size_t(16)));
+    uint32_t start =
+        uint32_t((from + RED_ZONE + max(align, size_t(16)) - 1) / max(align, size_t(16)) * max(align, size_t(16)));
     w.static_bytes = uint32_t((w.static_bytes + align - 1) / align * align + bytes);
     if (w.static_bytes > Settings::shared_default)
-        fail("%u bytes of static shared memory with array `%s`; at most %u", w.static_bytes, name, Settings::shared_default);
+        fail("%u bytes of static shared memory with array `%s`; at most %u", w.static_bytes, name,
+             Settings::shared_default);
     if (w.static_bytes + w.launch->dynamic_bytes > settings.shared_optin())
-        fail("%u bytes of static and %u of dynamic shared memory; the device has %u for a block", w.static_bytes, w.launch->dynamic_bytes,
-             settings.shared_optin());
+        fail("%u bytes of static and %u of dynamic shared memory; the device has %u for a block", w.static_bytes,
+             w.launch->dynamic_bytes, settings.shared_optin());
     w.sites.push_back({site, name, start, uint32_t(bytes)});
     w.static_end = uint32_t(start + bytes + RED_ZONE);
     memset(w.shared_base + from, CANARY, w.static_end - from);
     memset(w.shared_base + start, POISON, bytes);
+    forbid(w.shared_base + from, start - from);
+    forbid(w.shared_base + start + bytes, RED_ZONE);
     return w.shared_base + start;
 }
 
 void* dynamic_shared(size_t align) {
     Worker& w = *worker;
-    if (align > 16) fail("DYN_SHARED of a type aligned to %zu bytes; the launch's shared memory is aligned to 16", align);
+    if (align > 16)
+        fail("DYN_SHARED of a type aligned to %zu bytes; the launch's shared memory is aligned to 16", align);
     if (w.launch->dynamic_bytes == 0) return w.shared_base + 2 * SHARED_CAPACITY;
     return w.dynamic;
 }
@@ -470,8 +528,8 @@ void describe_place(char* text, size_t bytes) {
     text[0] = 0;
     if (worker == nullptr) return;
     const Here& h = here;
-    snprintf(text, bytes, "kernel %s, block (%u, %u, %u), thread (%u, %u, %u): ", worker->launch->kernel->name, h.block.x, h.block.y, h.block.z, h.thread.x, h.thread.y,
-             h.thread.z);
+    snprintf(text, bytes, "kernel %s, block (%u, %u, %u), thread (%u, %u, %u): ", worker->launch->kernel->name,
+             h.block.x, h.block.y, h.block.z, h.thread.x, h.thread.y, h.thread.z);
 }
 
 bool in_stack_guard(uintptr_t address) {
@@ -486,30 +544,50 @@ bool in_shared_guard(uintptr_t address) {
     return address >= base - PAGE && address < base + 2 * SHARED_CAPACITY + PAGE;
 }
 
-void run_grid(const Launch& launch) {
-    static std::unique_ptr<Worker> the_worker;
-    if (!the_worker) {
-        the_worker = std::make_unique<Worker>();
-        auto base = static_cast<unsigned char*>(map_region(2 * SHARED_CAPACITY + 2 * PAGE));
-        the_worker->shared_base = base + PAGE;
-        if (mprotect(base + PAGE, 2 * SHARED_CAPACITY, PROT_READ | PROT_WRITE) != 0) {
-            perror("stand-in: mprotect");
-            abort();
-        }
+namespace {
+
+Worker* make_worker() {
+    auto w = new Worker;
+    auto base = static_cast<unsigned char*>(map_region(2 * SHARED_CAPACITY + 2 * PAGE));
+    w->shared_base = base + PAGE;
+    if (mprotect(base + PAGE, 2 * SHARED_CAPACITY, PROT_READ | PROT_WRITE) != 0) {
+        perror("stand-in: mprotect");
+        abort();
     }
-    prepare_thread();
+    return w;
+}
+
+}  // namespace
+
+void run_grid(const Launch& launch) {
+    // Never destroyed: the process may end on another thread.
+    static auto& workers = *new std::vector<Worker*>;
+    Watch watch(launch);
     Random random(launch.seed);
     uint64_t blocks = uint64_t(launch.grid.x) * launch.grid.y * launch.grid.z;
+    if (blocks > UINT32_MAX)
+        fail("kernel %s: a grid of %lu blocks, too many to run here", launch.kernel->name, (unsigned long)blocks);
     std::vector<uint32_t> order(blocks);
     for (uint32_t i = 0; i < blocks; i++) {
         uint32_t j = random.below(i + 1);
         order[i] = order[j];
         order[j] = i;
     }
-    for (uint32_t b : order) {
-        uint3 block = {b % launch.grid.x, b / launch.grid.x % launch.grid.y, b / launch.grid.x / launch.grid.y};
-        the_worker->run_block(launch, block, launch.seed ^ (uint64_t(b) << 20));
-    }
+    size_t num_workers = min(blocks, uint64_t(max(settings.threads, 1)));
+    while (workers.size() < num_workers) workers.push_back(make_worker());
+    std::atomic<uint64_t> next{0};
+    auto work = [&](Worker* w) {
+        prepare_thread();
+        for (uint64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < blocks;) {
+            uint32_t b = order[i];
+            uint3 block = {b % launch.grid.x, b / launch.grid.x % launch.grid.y, b / launch.grid.x / launch.grid.y};
+            w->run_block(launch, block, launch.seed ^ uint64_t(b) << 20);
+        }
+    };
+    std::vector<std::thread> others;
+    for (size_t i = 1; i < num_workers; i++) others.emplace_back(work, workers[i]);
+    work(workers[0]);
+    for (std::thread& t : others) t.join();
 }
 
 }  // namespace standin

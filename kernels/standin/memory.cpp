@@ -1,11 +1,13 @@
-// Device and pinned host memory. Every allocation is a mapping of its own: its end lies at a guard page (but for rounding up
-// to 256 bytes), the bytes around it are canaries, it is filled with poison, and after it is freed its pages fault.
+// Device and pinned host memory. Every allocation is a mapping of its own: its end lies at a guard page (but for
+// rounding up to 256 bytes), the bytes around it are canaries, it is filled with poison, and after it is freed its
+// pages fault.
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include <deque>
 #include <map>
+#include <set>
 
 #include "engine.h"
 
@@ -25,30 +27,39 @@ struct Allocation {
     size_t map_bytes;
     uint64_t number;
     bool released;
-    bool retired;
 };
 
-std::map<uint64_t, Allocation> allocations;
+using Table = std::map<uint64_t, Allocation>;
+/// By address: what may be used, and what was freed.
+Table allocations, freed;
+/// Pinned host memory.
+std::set<void*> pinned;
+/// Addresses in `freed`, oldest first.
 std::deque<uint64_t> quarantine;
 uint64_t num_allocations = 0;
 uint64_t used = 0;
 uint64_t used_high = 0;
+uint64_t mapped = 0;
 
 uint64_t round_up(uint64_t x, uint64_t to) { return (x + to - 1) / to * to; }
 
-/// The allocation whose mapping (guard pages included) holds `address`, or the end.
-std::map<uint64_t, Allocation>::iterator holder(uint64_t address) {
-    auto i = allocations.upper_bound(address + PAGE * 2);
-    while (i != allocations.begin()) {
+/// The allocation of `table` whose mapping (guard pages included) holds `address`, or null.
+const Table::value_type* holder(const Table& table, uint64_t address) {
+    // The last allocation that starts at or below: or the next, if the address is in its front guard.
+    auto i = table.upper_bound(address);
+    for (int side = 0; side < 2; side++) {
+        if (i != table.end()) {
+            uint64_t map = uint64_t(i->second.map);
+            if (address >= map && address - map < i->second.map_bytes) return &*i;
+        }
+        if (i == table.begin()) return nullptr;
         --i;
-        uint64_t map = uint64_t(i->second.map);
-        if (address >= map && address < map + i->second.map_bytes) return i;
-        if (address >= map + i->second.map_bytes) break;
     }
-    return allocations.end();
+    return nullptr;
 }
 
 void check_one(uint64_t base, const Allocation& a, const char* after) {
+    if (STANDIN_ASAN) return;  // the access itself was reported
     auto check = [&](const unsigned char* from, const unsigned char* to) {
         for (const unsigned char* p = from; p < to; p++) {
             if (*p == CANARY) continue;
@@ -80,7 +91,10 @@ Result allocate(uint64_t* address, uint64_t bytes) {
     memset(m + PAGE, CANARY, size_t(base - uint64_t(m + PAGE)));
     memset((void*)base, POISON, bytes);
     memset((void*)(base + bytes), CANARY, rounded - bytes);
-    allocations[base] = {bytes, m, map_bytes, num_allocations, false, false};
+    forbid(m + PAGE, size_t(base - uint64_t(m + PAGE)));
+    forbid((void*)(base + bytes), rounded - bytes);
+    mapped += rounded;
+    allocations[base] = {bytes, m, map_bytes, num_allocations, false};
     used += rounded;
     used_high = max(used_high, used);
     *address = base;
@@ -97,45 +111,57 @@ Result release(uint64_t address) {
 
 void retire(uint64_t address) {
     auto i = allocations.find(address);
-    if (i == allocations.end() || i->second.retired) return;
-    Allocation& a = i->second;
+    if (i == allocations.end()) return;
+    Allocation a = i->second;
     check_one(address, a, "the last kernel before this allocation was freed");
-    a.retired = true;
+    allocations.erase(i);
+    freed[address] = a;
+    mapped -= round_up(a.bytes, ALIGN);
     mprotect(a.map, a.map_bytes, PROT_NONE);
     madvise(a.map, a.map_bytes, MADV_DONTNEED);
     quarantine.push_back(address);
     if (quarantine.size() <= QUARANTINE) return;
-    auto oldest = allocations.find(quarantine.front());
+    auto oldest = freed.find(quarantine.front());
     quarantine.pop_front();
+    allow(oldest->second.map, oldest->second.map_bytes);
     munmap(oldest->second.map, oldest->second.map_bytes);
-    allocations.erase(oldest);
+    freed.erase(oldest);
 }
 
 bool is_allocated(uint64_t address, uint64_t bytes) {
-    auto i = holder(address);
-    if (i == allocations.end() || i->second.retired) return false;
-    return address >= i->first && address - i->first <= i->second.bytes && bytes <= i->second.bytes - (address - i->first);
+    const Table::value_type* i = holder(allocations, address);
+    if (i == nullptr || address < i->first) return false;
+    uint64_t offset = address - i->first;
+    return offset <= i->second.bytes && bytes <= i->second.bytes - offset;
 }
 
 void check_canaries(const char* after) {
-    for (const auto& [base, a] : allocations)
-        if (!a.retired) check_one(base, a, after);
+    for (const auto& [base, a] : allocations) check_one(base, a, after);
 }
 
 void describe_address(uint64_t address, char* text, size_t bytes) {
-    auto i = holder(address);
-    if (i == allocations.end()) {
+    const Table::value_type* i = holder(allocations, address);
+    const char* was = "";
+    if (i == nullptr) i = holder(freed, address), was = ", which was freed";
+    if (i == nullptr) {
         snprintf(text, bytes, "address 0x%lx lies in no allocation", (unsigned long)address);
         return;
     }
     const Allocation& a = i->second;
-    const char* freed = a.retired ? ", which was freed" : "";
-    long offset = long(address - i->first);
-    snprintf(text, bytes, "address 0x%lx is at byte %ld of allocation %lu of %lu bytes%s", (unsigned long)address, offset, (unsigned long)a.number,
-             (unsigned long)a.bytes, freed);
+    snprintf(text, bytes, "address 0x%lx is at byte %ld of allocation %lu of %lu bytes%s", (unsigned long)address,
+             long(address - i->first), (unsigned long)a.number, (unsigned long)a.bytes, was);
 }
 
-uint64_t memory_used() { return used; }
+void retire_all() {
+    std::vector<uint64_t> live;
+    for (const auto& entry : allocations) live.push_back(entry.first);
+    for (uint64_t address : live) {
+        release(address);
+        retire(address);
+    }
+}
+
+uint64_t memory_mapped() { return mapped; }
 
 }  // namespace standin
 
@@ -207,6 +233,7 @@ STANDIN_API int cuMemHostAlloc(void** address, size_t bytes, unsigned) {
     void* p = nullptr;
     if (posix_memalign(&p, PAGE, bytes) != 0) return OUT_OF_MEMORY;
     memset(p, POISON, bytes);
+    pinned.insert(p);
     *address = p;
     return SUCCESS;
 }
@@ -216,6 +243,7 @@ STANDIN_API int cuMemAllocHost_v2(void** address, size_t bytes) { return cuMemHo
 STANDIN_API int cuMemFreeHost(void* address) {
     Guard guard(the_lock);
     if (Result r = usable()) return r;
+    if (pinned.erase(address) == 0) return refuse(INVALID_VALUE, "free of host memory that is not pinned");
     drain_all();
     free(address);
     return sticky;
@@ -238,9 +266,12 @@ STANDIN_API int cuMemPoolSetAttribute(void* pool, int attribute, const void* val
     Guard guard(the_lock);
     if (pool != &the_pool || value == nullptr) return INVALID_VALUE;
     switch (attribute) {
-        case 1: case 2: case 3: pool_values[attribute] = uint64_t(*static_cast<const int*>(value)); return SUCCESS;
+        case 1:
+        case 2:
+        case 3: pool_values[attribute] = uint64_t(*static_cast<const int*>(value)); return SUCCESS;
         case 4: pool_values[4] = *static_cast<const uint64_t*>(value); return SUCCESS;
-        case 6: case 8:
+        case 6:
+        case 8:
             if (*static_cast<const uint64_t*>(value) != 0) return INVALID_VALUE;
             used_high = used;
             return SUCCESS;
@@ -252,10 +283,14 @@ STANDIN_API int cuMemPoolGetAttribute(void* pool, int attribute, void* value) {
     Guard guard(the_lock);
     if (pool != &the_pool || value == nullptr) return INVALID_VALUE;
     switch (attribute) {
-        case 1: case 2: case 3: *static_cast<int*>(value) = int(pool_values[attribute]); return SUCCESS;
+        case 1:
+        case 2:
+        case 3: *static_cast<int*>(value) = int(pool_values[attribute]); return SUCCESS;
         case 4: *static_cast<uint64_t*>(value) = pool_values[4]; return SUCCESS;
-        case 5: case 7: *static_cast<uint64_t*>(value) = used; return SUCCESS;
-        case 6: case 8: *static_cast<uint64_t*>(value) = used_high; return SUCCESS;
+        case 5:
+        case 7: *static_cast<uint64_t*>(value) = used; return SUCCESS;
+        case 6:
+        case 8: *static_cast<uint64_t*>(value) = used_high; return SUCCESS;
         default: return INVALID_VALUE;
     }
 }

@@ -29,6 +29,9 @@ pub trait Backend: Sync {
     /// Evaluations that FRI folds.
     type Layer: Send;
 
+    /// Whether a witness has to be copied to reach the host.
+    const COPIES: bool = true;
+
     /// Name in results.
     fn name(&self) -> &'static str;
 

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod backend;
 mod devices;
 mod exec;
 mod files;
@@ -156,7 +157,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
 /// The exit code for an error, as in the help text.
 pub(crate) fn exit_code(error: &Error) -> ExitCode {
     ExitCode::from(match error {
-        Error::Usage(_) => 2,
+        Error::Usage(_) | Error::NoDevice(_) => 2,
         Error::Differs(_) | Error::Rejected(_) => 3,
         _ => 1,
     })

@@ -11,11 +11,12 @@ use rewit::report::{format_bytes, format_count, format_seconds};
 use rewit::segment::Runner;
 use rewit::stark::air::ProgramAir;
 use rewit::stark::security::{Security, security};
-use rewit::stark::{Chain, Prover, SegmentProof, Shape};
+use rewit::stark::{Chain, Prover, Proving, SegmentProof, Shape};
 use rewit::vm::{Program, Stop};
 use rewit::witness::fill_from_reads;
 use rewit::{Error, Result};
 
+use super::backend::{BackendArgs, on};
 use super::files::{MAX_INPUT, failed, read_file, refuse_same, write_file};
 use super::params::ParamArgs;
 use super::{GuestArgs, guests, print, say, use_threads};
@@ -43,6 +44,8 @@ pub(crate) struct ProveArgs {
     all: bool,
     #[command(flatten)]
     params: ParamArgs,
+    #[command(flatten)]
+    backend: BackendArgs,
     /// Threads [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
@@ -84,6 +87,7 @@ pub(crate) struct VerifyArgs {
 /// Proves one segment or all.
 pub(crate) fn prove(args: &ProveArgs) -> Result<()> {
     use_threads(args.threads)?;
+    let backend = args.backend.open()?;
     let guest = guests::load(&args.guest)?;
     if args.all {
         make_folder(&args.out)?;
@@ -95,7 +99,7 @@ pub(crate) fn prove(args: &ProveArgs) -> Result<()> {
         .params
         .choose(&Shape::of_segment(program, log_cycles), 2)?;
     let start = Instant::now();
-    let prover = Prover::new(program, params)?;
+    let prover = on!(&backend, backend => backend.prover(program, params))?;
     let key = prover.key().digest(&params);
     say(&format!(
         "program {}: key {key}, fixed columns committed to in {}",

@@ -11,6 +11,7 @@ use rewit::ship::{Compression, Encoding};
 use rewit::stark::{PROVABLE_LOG_CYCLES, Shape};
 use rewit::{Error, Result};
 
+use super::backend::{BackendArgs, on};
 use super::out::Out;
 use super::params::ParamArgs;
 use super::{
@@ -45,6 +46,8 @@ pub(crate) struct RunArgs {
     prove: u32,
     #[command(flatten)]
     params: ParamArgs,
+    #[command(flatten)]
+    backend: BackendArgs,
     /// Threads that encode, decode and regenerate [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
@@ -81,6 +84,9 @@ fn chosen<T: Copy + PartialEq>(chosen: &[T], all: &[T]) -> Vec<T> {
 pub(crate) fn run(args: &RunArgs) -> Result<()> {
     let started = Instant::now();
     args.cut.check()?;
+    let backend = args.backend.open()?;
+    backend.refuse_numbers(args.out.is_some().then_some("--out"))?;
+    backend.refuse_numbers(args.json.then_some("--json"))?;
     let guest = guests::load(&args.guest)?;
     let files = guests::files_of(&args.guest);
     let mut out = match &args.out {
@@ -126,7 +132,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         compressions: &compressions,
     };
 
-    let hardware = Hardware::detect();
+    let mut hardware = Hardware::detect();
+    hardware.gpu = backend.gpu();
     let now = jiff::Timestamp::now();
     let created = jiff::Timestamp::from_second(now.as_second())
         .unwrap_or(now)
@@ -136,7 +143,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         ResultFile::new(measurement, &hardware, &created, elapsed, complete)
     };
     let bar = progress_bar(args.no_progress);
-    let measured = measure::run(&job, &mut |progress: &Progress<'_>| {
+    let mut report_progress = |progress: &Progress<'_>| {
         bar.set_length(progress.total);
         bar.set_position(progress.step);
         bar.set_message(progress.done.to_owned());
@@ -144,7 +151,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
             Some(out) => out.progress(progress.milestone, || file(progress.so_far, false)),
             None => Ok(()),
         }
-    });
+    };
+    let measured = on!(&backend, backend => measure::run(&job, backend, &mut report_progress));
     bar.finish_and_clear();
     if measured.is_err()
         && let Some(left) = out.as_ref().and_then(Out::left)
@@ -160,6 +168,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
     if measurement.guest.exit_code != Some(0) {
         let code = measurement.guest.exit_code.unwrap_or(0);
         say(&format!("warning: the guest exited with code {code}"));
+    }
+    if let Some(why) = backend.no_numbers() {
+        say(&format!(
+            "warning: {why}: every encoding was checked, and no time below is to be kept"
+        ));
     }
     let text = if args.json {
         report::to_json(&result)

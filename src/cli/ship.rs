@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use rewit::backend::{Backend, Cpu};
+use rewit::backend::Backend as _;
 use rewit::measure::Capture;
 use rewit::report::{format_bytes, format_seconds};
 use rewit::segment::{Pages, Runner};
@@ -13,6 +13,7 @@ use rewit::vm::{Program, Stop};
 use rewit::witness::Witness;
 use rewit::{Error, Result};
 
+use super::backend::{BackendArgs, on};
 use super::files::{read_shipment, refuse_same, write_file};
 use super::{
     CutArgs, GuestArgs, guests, parse_compression, parse_encoding, print, say, use_threads,
@@ -54,6 +55,8 @@ pub(crate) struct RegenerateArgs {
     /// For `delta-prev`: an `image` shipment of the segment before.
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
+    #[command(flatten)]
+    backend: BackendArgs,
     /// Threads [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
@@ -141,6 +144,7 @@ pub(super) fn none_such(segment: u32, runner: &Runner<'_>) -> Error {
 /// Regenerates a witness from a file and prints its digest.
 pub(crate) fn regenerate(args: &RegenerateArgs) -> Result<()> {
     use_threads(args.threads)?;
+    let backend = args.backend.open()?;
     let bytes = read_shipment("", &args.file)?;
     let start = Instant::now();
     let shipment = ship::decode(&bytes)?;
@@ -150,11 +154,13 @@ pub(crate) fn regenerate(args: &RegenerateArgs) -> Result<()> {
     let program = program(args, &shipment)?;
     let base = base(args, &program, &shipment)?;
     let (encoding, segment) = (shipment.encoding(), shipment.segment);
-    let start = Instant::now();
-    let made = Cpu.regenerate(&program, shipment, base.as_ref(), None)?;
-    let took = start.elapsed();
-    let parts: Vec<String> = made
-        .parts
+    let (witness, parts, took) = on!(&backend, backend => {
+        let start = Instant::now();
+        let made = backend.regenerate(&program, shipment, base.as_ref(), None)?;
+        let took = start.elapsed();
+        (backend.into_host(made.witness)?, made.parts, took)
+    });
+    let parts: Vec<String> = parts
         .iter()
         .map(|(name, took)| format!("{name} {}", format_seconds(took.as_secs_f64())))
         .collect();
@@ -165,11 +171,11 @@ pub(crate) fn regenerate(args: &RegenerateArgs) -> Result<()> {
         segment.num_cycles,
         format_bytes(num_bytes as f64),
         format_seconds(decode.as_secs_f64()),
-        format_bytes(made.witness.num_bytes() as f64),
+        format_bytes(witness.num_bytes() as f64),
         format_seconds(took.as_secs_f64()),
         parts.join(", ")
     ));
-    print(format!("{}\n", made.witness.digest()).as_bytes())
+    print(format!("{}\n", witness.digest()).as_bytes())
 }
 
 /// The program: the one given, else the one in the shipment, else a built-in one.

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::run::{State, another, time};
 use super::{Captured, Job, Key, Stage};
-use crate::backend::{Backend, Cpu, Regenerated};
+use crate::backend::Regenerated;
 use crate::ship::{Compression, Encoding, ShipError, decode, encode};
+use crate::stark::Proving;
 use crate::witness::Witness;
 use crate::{Error, Result};
 
-impl State<'_, '_> {
+impl<B: Proving> State<'_, '_, B> {
     /// Measures one encoding of one segment in every compression, and regenerates from it.
     pub(super) fn encoding(
         &mut self,
@@ -110,17 +111,16 @@ impl State<'_, '_> {
         reference: blake3::Hash,
     ) -> Result<Duration> {
         let (encoding, index) = (shipment.encoding(), shipment.segment.index);
-        let backend = Cpu;
-        let spare = std::mem::take(&mut self.spare);
-        let (done, took) = time(|| {
-            backend.regenerate(
-                self.job.program,
-                shipment,
-                Some(captured.base()),
-                Some(spare),
-            )
-        });
-        let Regenerated { witness, parts } = done?;
+        let backend = self.backend;
+        let spare = backend.reuse(std::mem::take(&mut self.spare));
+        let (done, took) =
+            time(|| backend.regenerate(self.job.program, shipment, Some(captured.base()), spare));
+        let Regenerated { witness, mut parts } = done?;
+        let (witness, download) = time(|| backend.into_host(witness));
+        let witness = witness?;
+        if B::COPIES {
+            parts.push(("download", download));
+        }
         if witness.digest() != reference {
             return Err(Error::Differs(format!(
                 "{} regenerates another witness than the recorded values",

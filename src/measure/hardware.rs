@@ -24,6 +24,39 @@ pub struct Hardware {
     pub kernel: String,
     /// Instruction set, as Rust names it.
     pub arch: String,
+    /// The GPU that was used; none if none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<Gpu>,
+}
+
+/// A GPU, as its driver describes it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gpu {
+    /// Its name.
+    pub name: String,
+    /// Compute capability, such as `9.0`.
+    pub compute_capability: String,
+    /// Streaming multiprocessors.
+    pub num_multiprocessors: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// Newest CUDA version the driver supports, such as `13.0`.
+    pub cuda_version: String,
+}
+
+#[cfg(feature = "cuda")]
+impl From<&crate::backend::cuda::Info> for Gpu {
+    fn from(info: &crate::backend::cuda::Info) -> Self {
+        let version = |(major, minor): (u32, u32)| format!("{major}.{minor}");
+        Self {
+            name: info.name.clone(),
+            compute_capability: version(info.compute_capability),
+            num_multiprocessors: info.num_multiprocessors,
+            memory_bytes: info.total_bytes,
+            cuda_version: version(info.driver),
+        }
+    }
 }
 
 /// Vector instructions: `avx512`, `avx2`, `sse2`, `neon` or `none`.
@@ -57,6 +90,7 @@ impl Hardware {
             os: known(System::long_os_version().ok()),
             kernel: known(System::kernel_version().ok()),
             arch: std::env::consts::ARCH.to_owned(),
+            gpu: None,
         }
     }
 }

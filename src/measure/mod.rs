@@ -12,7 +12,7 @@ mod run;
 mod stage;
 
 pub use capture::{Capture, Captured};
-pub use hardware::{Hardware, Simd};
+pub use hardware::{Gpu, Hardware, Simd};
 pub use memory::PeakMemory;
 pub use proofs::ProvenSegment;
 pub use run::{

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::run::{State, another, time};
 use super::{Key, PeakMemory, Stage};
 use crate::stark::security::{Level, security};
-use crate::stark::{Params, Prover, SegmentProof, Shape};
+use crate::stark::{Params, Proving, SegmentProof, Shape};
 use crate::witness::Witness;
 use crate::{Error, Result};
 
@@ -57,22 +57,26 @@ impl ProvenSegment {
     }
 }
 
-impl State<'_, '_> {
+impl<B: Proving> State<'_, '_, B> {
     /// Proves a segment and verifies the proof, which must be rejected when a bit of it changes.
     ///
     /// # Errors
     /// [`Error::Differs`] if the proof is rejected, or accepted where it must not be.
     pub(super) fn prove(&mut self, index: u32, params: &Params, witness: Witness) -> Result<()> {
         let rows = witness.cpu.height();
-        let (prover, took) = time(|| Prover::new(self.job.program, *params));
+        let (prover, took) = time(|| self.backend.prover(self.job.program, *params));
         let prover = prover?;
-        self.add(Key::proof(Stage::Prove, Some("setup")), Some(index), took);
+        self.add(
+            Key::prove(self.backend.name(), Some("setup")),
+            Some(index),
+            took,
+        );
         let key = prover.key().digest(params);
 
         let peak = PeakMemory::start();
         let (proof, took) = time(|| prover.prove(index, witness));
         let proof = proof?;
-        self.add(Key::proof(Stage::Prove, None), Some(index), took);
+        self.add(Key::prove(self.backend.name(), None), Some(index), took);
         let memory = peak.bytes();
         let shape = Shape::of_proof(&proof).map_err(|error| own(index, &error.to_string()))?;
         let proven = ProvenSegment::new(&proof, &shape, rows, memory);

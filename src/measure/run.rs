@@ -9,7 +9,7 @@ use super::encodings::shuffled;
 use super::{Capture, Captured, Key, ProvenSegment, Rows, Stage};
 use crate::segment::Runner;
 use crate::ship::{Compression, Encoding};
-use crate::stark::Params;
+use crate::stark::{Params, Proving};
 use crate::vm::{NoRecord, Program, Recorder, Stop, Vm};
 use crate::witness::Witness;
 use crate::{Error, Result};
@@ -144,20 +144,21 @@ pub struct Progress<'a> {
     pub so_far: &'a Measurement,
 }
 
-/// Runs a job on the current rayon pool.
+/// Runs a job on the current rayon pool, regenerating and proving on `backend`.
 ///
 /// `progress` is called after every step, outside all stages.
 ///
 /// # Errors
 /// - [`Error::Trap`], [`Error::CycleLimit`] if the guest does not exit.
 /// - [`Error::Differs`] if an encoding does not come back as it was, or regenerates another witness.
-/// - [`Error::Ship`], [`Error::Replay`], [`Error::Resource`] from the stages, [`Error::Usage`] for
+/// - [`Error::Ship`], [`Error::Replay`], [`Error::Resource`] and those of the device from the stages, [`Error::Usage`] for
 ///   parameters that do not fit together; what `progress` returns.
-pub fn run(
+pub fn run<B: Proving>(
     job: &Job<'_>,
+    backend: &B,
     progress: &mut dyn FnMut(&Progress<'_>) -> Result<()>,
 ) -> Result<Measurement> {
-    let mut state = State::new(job, progress)?;
+    let mut state = State::new(job, backend, progress)?;
     state.execute()?;
     let Parameters {
         log_cycles,
@@ -239,8 +240,9 @@ pub(super) fn another(taken: u32, spent: Duration, most: u32) -> bool {
     taken == 0 || (taken < most && spent < LONG_ENOUGH)
 }
 
-pub(super) struct State<'j, 'f> {
+pub(super) struct State<'j, 'f, B: Proving> {
     pub(super) job: Job<'j>,
+    pub(super) backend: &'j B,
     progress: &'f mut dyn FnMut(&Progress<'_>) -> Result<()>,
     pub(super) measurement: Measurement,
     step: u64,
@@ -249,9 +251,10 @@ pub(super) struct State<'j, 'f> {
     pub(super) spare: Witness,
 }
 
-impl<'j, 'f> State<'j, 'f> {
+impl<'j, 'f, B: Proving> State<'j, 'f, B> {
     fn new(
         job: &Job<'j>,
+        backend: &'j B,
         progress: &'f mut dyn FnMut(&Progress<'_>) -> Result<()>,
     ) -> Result<Self> {
         let guest = Guest {
@@ -274,6 +277,7 @@ impl<'j, 'f> State<'j, 'f> {
         };
         let mut state = Self {
             job: *job,
+            backend,
             progress,
             measurement,
             step: 0,
@@ -459,7 +463,7 @@ mod tests {
             compressions: &[],
         };
         let mut ignore = |_: &Progress<'_>| Ok(());
-        let mut state = State::new(&job, &mut ignore).unwrap();
+        let mut state = State::new(&job, &crate::backend::Cpu, &mut ignore).unwrap();
         let mut runner = Runner::new(&program, job.input, 8, 4).unwrap();
         let before = Capture::before(&runner, None);
         let recording = runner.next_segment().unwrap();

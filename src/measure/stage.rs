@@ -122,11 +122,17 @@ impl Key {
 
     /// A stage of a proof, or a part of it.
     pub fn proof(stage: Stage, part: Option<&str>) -> Self {
-        let computed = stage == Stage::Prove;
         Self {
             part: part.map(str::to_owned),
-            backend: computed.then(|| "cpu".to_owned()),
             ..Self::of_run(stage)
+        }
+    }
+
+    /// Proving on a backend, or a part of it.
+    pub fn prove(backend: &str, part: Option<&str>) -> Self {
+        Self {
+            backend: Some(backend.to_owned()),
+            ..Self::proof(Stage::Prove, part)
         }
     }
 

@@ -72,7 +72,11 @@ impl Tool {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: env!("REWIT_GIT_COMMIT").to_owned(),
             git_dirty: env!("REWIT_GIT_DIRTY") == "true",
-            features: Vec::new(),
+            features: if cfg!(feature = "cuda") {
+                vec!["cuda".to_owned()]
+            } else {
+                Vec::new()
+            },
             profile: env!("REWIT_PROFILE").to_owned(),
             target: env!("REWIT_TARGET").to_owned(),
         }

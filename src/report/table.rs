@@ -60,6 +60,17 @@ fn header(out: &mut String, result: &ResultFile) -> std::fmt::Result {
         hardware.simd.available,
         format_bytes(hardware.ram_bytes as f64),
     )?;
+    if let Some(gpu) = &hardware.gpu {
+        writeln!(
+            out,
+            "gpu       {}, compute capability {}, {} multiprocessors, {} of memory, CUDA {}",
+            gpu.name,
+            gpu.compute_capability,
+            gpu.num_multiprocessors,
+            format_bytes(gpu.memory_bytes as f64),
+            gpu.cuda_version
+        )?;
+    }
     let exit = guest.exit_code.map_or("did not exit".to_owned(), |code| {
         format!("exit code {code}")
     });

@@ -73,7 +73,7 @@ fn check(result: &ResultFile) -> Result<()> {
         created,
         elapsed_seconds,
         tool,
-        hardware: _,
+        hardware,
         guest,
         parameters,
         num_segments,
@@ -154,6 +154,20 @@ fn check(result: &ResultFile) -> Result<()> {
                 guest.cycles
             )));
         }
+    }
+    let gpu = hardware.gpu.as_ref();
+    if gpu.is_some_and(|gpu| gpu.name.contains("stand-in")) {
+        return Err(bad(
+            "hardware.gpu is a stand-in for one, whose times are no results",
+        ));
+    }
+    let cuda = |row: &Row| row.key.backend.as_deref() == Some("cuda");
+    if let Some(i) = rows.iter().position(cuda)
+        && gpu.is_none()
+    {
+        return Err(bad(&format!(
+            "rows[{i}].backend is cuda, but hardware.gpu is missing"
+        )));
     }
     let mut keys = HashSet::new();
     for (i, row) in rows.iter().enumerate() {

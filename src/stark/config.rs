@@ -17,10 +17,9 @@ pub type Config<E> = StarkConfig<Pcs<E>, E, Challenger>;
 /// A proof over that configuration.
 pub type Proof<E> = BatchProof<Config<E>>;
 
-/// The configuration of a proof whose transcript starts with `seed`.
-pub fn config<E: Clone>(params: &Params, seed: &[u8; 32]) -> Config<E> {
-    let mmcs = val_mmcs(params.cap_height);
-    let fri = FriParameters {
+/// The parameters of FRI, whose layers are committed to with `mmcs`.
+pub(super) fn fri<M>(params: &Params, mmcs: M) -> FriParameters<M> {
+    FriParameters {
         log_blowup: params.log_blowup.into(),
         log_final_poly_len: params.log_final_len.into(),
         max_log_arity: params.log_arity.into(),
@@ -28,8 +27,14 @@ pub fn config<E: Clone>(params: &Params, seed: &[u8; 32]) -> Config<E> {
         batch_proof_of_work_bits: params.grinding.batch.into(),
         commit_proof_of_work_bits: params.grinding.commit.into(),
         query_proof_of_work_bits: params.grinding.query.into(),
-        mmcs: ExtensionMmcs::new(mmcs.clone()),
-    };
+        mmcs,
+    }
+}
+
+/// The configuration of a proof whose transcript starts with `seed`.
+pub fn config<E: Clone>(params: &Params, seed: &[u8; 32]) -> Config<E> {
+    let mmcs = val_mmcs(params.cap_height);
+    let fri = fri(params, ExtensionMmcs::new(mmcs.clone()));
     let pcs = Pcs::new(Dft::default(), mmcs, fri);
     StarkConfig::new(pcs, Challenger::from_hasher(seed.to_vec(), Blake3))
         .with_lookup_proof_of_work_bits(params.grinding.lookup.into())

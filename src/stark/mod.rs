@@ -25,7 +25,7 @@ pub use consistency::StatementError;
 pub use key::ProgramKey;
 pub use params::{Grinding, Params};
 pub use proof::{Argument, DecodeError, SegmentProof};
-pub use prove::{PROVABLE_LOG_CYCLES, Prover};
+pub use prove::{PROVABLE_LOG_CYCLES, Prover, Proving};
 pub use security::{Security, security};
 pub use shape::{Shape, Table};
 pub use statement::{Cell, Event, Statement};

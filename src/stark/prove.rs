@@ -15,6 +15,7 @@ use super::key::ProgramKey;
 use super::params::Params;
 use super::proof::{Argument, SegmentProof};
 use super::statement::Statement;
+use crate::backend::{Backend, Checked, Cpu};
 use crate::vm::Program;
 use crate::witness::layout::{MAX_LOG_ROWS, MIN_ROWS, range};
 use crate::witness::{Matrix, Witness};
@@ -23,10 +24,39 @@ use crate::{Error, Result};
 /// Base-2 logarithms of the numbers of cycles that a segment must have to be proven.
 pub const PROVABLE_LOG_CYCLES: RangeInclusive<u32> = MIN_ROWS.ilog2()..=MAX_LOG_ROWS;
 
+#[cfg(feature = "cuda")]
+mod cuda;
+
 /// What is computed once per program and parameters.
 enum Setup {
     Quartic(ProverData<Config<Challenge<4>>>),
     Quintic(ProverData<Config<Challenge<5>>>),
+    #[cfg(feature = "cuda")]
+    CudaQuartic(cuda::OnDevice<Challenge<4>>),
+    #[cfg(feature = "cuda")]
+    CudaQuintic(cuda::OnDevice<Challenge<5>>),
+}
+
+/// A backend that segments can be proven on.
+pub trait Proving: Backend {
+    /// A prover of segments of `program`.
+    ///
+    /// # Errors
+    /// As for [`Prover::new`], and those of the device.
+    fn prover(&self, program: &Program, params: Params) -> Result<Prover>;
+}
+
+impl Proving for Cpu {
+    fn prover(&self, program: &Program, params: Params) -> Result<Prover> {
+        Prover::new(program, params)
+    }
+}
+
+/// Proves on the second; the proof is checked by verifying it.
+impl<A: Backend, B: Proving> Proving for Checked<A, B> {
+    fn prover(&self, program: &Program, params: Params) -> Result<Prover> {
+        self.second().prover(program, params)
+    }
 }
 
 /// Proves segments of one program.
@@ -46,6 +76,49 @@ impl Prover {
     /// # Errors
     /// [`Error::Usage`] if the parameters are out of range, [`Error::Resource`] if the prover refuses.
     pub fn new(program: &Program, params: Params) -> Result<Self> {
+        Self::with_setup(program, params, |airs, log_rows| {
+            Ok(if params.extension == 4 {
+                let (data, commitment) = setup(&params, airs, log_rows)?;
+                (Setup::Quartic(data), commitment)
+            } else {
+                let (data, commitment) = setup(&params, airs, log_rows)?;
+                (Setup::Quintic(data), commitment)
+            })
+        })
+    }
+
+    /// The same on a device: it extends, commits, opens, folds and grinds; constraints and lookups
+    /// are evaluated on the CPU.
+    ///
+    /// Without grinding the proofs are those of [`new`](Self::new) to the byte; with it, of the
+    /// witnesses there are, they have the smallest.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new), and [`Error::OutOfDeviceMemory`] and [`Error::Device`].
+    #[cfg(feature = "cuda")]
+    pub fn on_device(
+        program: &Program,
+        params: Params,
+        device: &crate::backend::cuda::Device,
+    ) -> Result<Self> {
+        use cuda::OnDevice;
+        Self::with_setup(program, params, |airs, log_rows| {
+            Ok(if params.extension == 4 {
+                let (data, commitment) = OnDevice::new(device, &params, airs, log_rows)?;
+                (Setup::CudaQuartic(data), commitment)
+            } else {
+                let (data, commitment) = OnDevice::new(device, &params, airs, log_rows)?;
+                (Setup::CudaQuintic(data), commitment)
+            })
+        })
+    }
+
+    /// `setup` commits to the fixed columns, given the program table's base-2 logarithm of rows.
+    fn with_setup(
+        program: &Program,
+        params: Params,
+        setup: impl FnOnce(&[TableAir], u32) -> Result<(Setup, Vec<[u8; 32]>)>,
+    ) -> Result<Self> {
         params.check()?;
         let program = ProgramAir::new(program);
         let log_rows = program.height().ilog2();
@@ -59,13 +132,7 @@ impl Prover {
             )));
         }
         let airs = TableAir::for_prover(program);
-        let (setup, commitment) = if params.extension == 4 {
-            let (data, commitment) = setup(&params, &airs, log_rows)?;
-            (Setup::Quartic(data), commitment)
-        } else {
-            let (data, commitment) = setup(&params, &airs, log_rows)?;
-            (Setup::Quintic(data), commitment)
-        };
+        let (setup, commitment) = setup(&airs, log_rows)?;
         let key = ProgramKey {
             log_rows: log_rows as u8,
             commitment,
@@ -146,6 +213,22 @@ impl Prover {
                 public,
                 data,
             )?)),
+            #[cfg(feature = "cuda")]
+            Setup::CudaQuartic(on_device) => Argument::Quartic(Box::new(on_device.prove(
+                &self.params,
+                &seed,
+                &self.airs,
+                traces,
+                public,
+            )?)),
+            #[cfg(feature = "cuda")]
+            Setup::CudaQuintic(on_device) => Argument::Quintic(Box::new(on_device.prove(
+                &self.params,
+                &seed,
+                &self.airs,
+                traces,
+                public,
+            )?)),
         };
         Ok(SegmentProof {
             params: self.params,
@@ -156,6 +239,15 @@ impl Prover {
     }
 }
 
+/// Base-2 logarithms of the tables' rows, as far as fixed columns need them.
+fn fixed_log_heights(log_rows: u32) -> [usize; TableAir::COUNT] {
+    // Only tables with fixed columns need their true heights here.
+    let mut log_heights = [MIN_ROWS.ilog2() as usize; TableAir::COUNT];
+    log_heights[TableAir::PROGRAM] = log_rows as usize;
+    log_heights[TableAir::RANGE] = range::LOG_ROWS as usize;
+    log_heights
+}
+
 /// A prover's data with the commitment to the fixed columns.
 type Committed<E> = (ProverData<Config<E>>, Vec<[u8; 32]>);
 
@@ -164,10 +256,7 @@ where
     E: ExtensionField<Val>,
     SymbolicExpressionExt<Val, E>: Algebra<E>,
 {
-    // Only tables with fixed columns need their true heights here.
-    let mut log_heights = [MIN_ROWS.ilog2() as usize; TableAir::COUNT];
-    log_heights[TableAir::PROGRAM] = log_rows as usize;
-    log_heights[TableAir::RANGE] = range::LOG_ROWS as usize;
+    let log_heights = fixed_log_heights(log_rows);
     let data = ProverData::from_airs_and_degrees(&config(params, &[0; 32]), airs, &log_heights)
         .map_err(refused)?;
     let commitment = data.common.preprocessed.as_ref();

@@ -24,6 +24,8 @@ impl Backend for Cpu {
     type Tree = CpuTree;
     type Layer = Vec<Challenge<4>>;
 
+    const COPIES: bool = false;
+
     fn name(&self) -> &'static str {
         "cpu"
     }

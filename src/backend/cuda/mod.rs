@@ -1,12 +1,26 @@
 //! Stages on a GPU: kernels of our own, launched through `cust`.
 
+mod challenger;
 mod device;
 mod driver;
+mod elements;
+mod fri;
+mod grind;
 mod histogram;
 mod launch;
-mod regenerate;
+mod lde;
+mod memory;
+mod merkle;
+pub mod micro;
+mod open;
+mod pcs;
+#[cfg(feature = "peers")]
+pub mod peers;
+mod plan;
+pub mod regenerate;
 mod scan;
 mod sort;
+mod table;
 #[cfg(test)]
 mod testing;
 mod transpose;
@@ -16,8 +30,8 @@ mod images {
     include!(concat!(env!("OUT_DIR"), "/images.rs"));
 }
 
+pub use challenger::{CudaChallenger, Transcript};
 pub use device::{Device, Info, Mark, MemoryUse, Options};
-pub use regenerate::{
-    DeviceMatrix, DeviceProgram, DeviceReads, DeviceRegenerated, DeviceWitness, Job, Plan, Size,
-    plan, regenerate, regenerate_from_reads, regenerate_many,
-};
+pub use pcs::{CommitmentPlan, CpuPcs, CudaPcs, CudaProverData, MatrixPlan};
+pub use plan::Plan;
+pub use table::{DeviceMatrix, DeviceWitness};

@@ -99,12 +99,24 @@ pub(super) fn is_snapshot(payload: &Payload) -> bool {
     )
 }
 
-/// Device bytes that executing a segment of `num_pages` 1 KiB pages takes, with what it records.
-pub(super) fn execute_bytes(log_cycles: u32, num_pages: u64) -> u64 {
-    let chunks = (1u64 << log_cycles.saturating_sub(LOG_CHUNK)) + 1;
+/// Device bytes that executing a segment of `num_pages` 1 KiB pages takes, by what they are for, with
+/// what it records.
+pub(super) fn execute_bytes(log_cycles: u32, num_pages: u64) -> [(&'static str, u64); 3] {
     let pages = (num_pages + SPARE_PAGES as u64) << LOG_PAGE_BYTES;
+    // Pages are usually of a few ranges of addresses.
     let tables = 4 * (TABLE_ENTRIES * (2 * SPARE_TABLES + 1)) as u64;
-    pages + tables + 4 * CHECKPOINT_WORDS as u64 * chunks + (8 << log_cycles)
+    [
+        ("pages", pages),
+        ("tables of pages", tables),
+        ("minimal trace", recorded_bytes(log_cycles)),
+    ]
+}
+
+/// Device bytes that the recording of a segment takes: most of them are for values, of which a cycle
+/// has at most two.
+pub(super) fn recorded_bytes(log_cycles: u32) -> u64 {
+    let chunks = (1u64 << log_cycles.saturating_sub(LOG_CHUNK)) + 1;
+    4 * CHECKPOINT_WORDS as u64 * chunks + (8 << log_cycles) + 4096
 }
 
 /// Address spaces of all jobs as tables, before they are uploaded.

@@ -1,14 +1,13 @@
 //! The tables of a witness, from rows.
 
 use super::access::{Counters, Joined, boundary_height};
-use super::matrix::DeviceMatrix;
 use super::parts::Parts;
 use super::program::DeviceProgram;
 use super::replay::Rows;
 use super::status::{RowError, STATUS_WORDS, Status};
-use super::witness::DeviceWitness;
 use crate::backend::cuda::device::{Buffer, Device};
 use crate::backend::cuda::launch::{Kernel, Shape};
+use crate::backend::cuda::table::{DeviceMatrix, DeviceWitness};
 use crate::segment::Segment;
 use crate::ship::Record;
 use crate::witness::layout::{MIN_ROWS, WIDTH, boundary, range};

@@ -8,26 +8,21 @@
 mod access;
 mod execute;
 mod fill;
-mod matrix;
 mod parts;
 mod plan;
 mod program;
 mod replay;
 mod status;
-#[cfg(test)]
-mod tests;
-mod witness;
 
 use std::time::Duration;
 
 pub use execute::Job;
-pub use matrix::DeviceMatrix;
-pub use plan::{Plan, Size, plan};
+pub use plan::{Size, plan};
 pub use program::DeviceProgram;
 pub use replay::DeviceReads;
-pub use witness::DeviceWitness;
 
 use super::device::{Buffer, Device};
+use super::table::DeviceWitness;
 use crate::segment::{Pages, Segment};
 use crate::ship::{Payload, Record, Shipment};
 use crate::vm::{Recorder, Vm};
@@ -65,15 +60,15 @@ pub struct DeviceRegenerated {
 pub fn regenerate(
     device: &Device,
     program: &DeviceProgram,
-    shipment: &Shipment,
+    mut shipment: Shipment,
     base: Option<&Pages>,
 ) -> Result<DeviceRegenerated> {
-    check_program(program, shipment)?;
+    check_program(program, &shipment)?;
     let segment = &shipment.segment;
     let mut parts = Parts::start(device)?;
-    let witness = match &shipment.payload {
+    let witness = match &mut shipment.payload {
         Payload::Witness(tables) => {
-            let witness = Witness::from_tables_of_words(tables.clone(), segment)?;
+            let witness = Witness::from_tables_of_words(std::mem::take(tables), segment)?;
             let witness = DeviceWitness::upload(device, &witness)?;
             parts.end("upload")?;
             witness
@@ -91,6 +86,7 @@ pub fn regenerate(
             from_reads(device, program, segment, reads.view(), &mut parts)?
         }
         Payload::Image(_) | Payload::Pages(_) | Payload::Delta { .. } => {
+            let shipment = &shipment;
             let executed = execute(device, program, &[Job { shipment, base }])?;
             parts.end("execute")?;
             from_reads(device, program, segment, executed.reads(0), &mut parts)?

@@ -1,11 +1,12 @@
 //! How much device memory a regeneration takes.
 
 use super::access::boundary_height;
-use super::execute::{LOG_CHUNK, execute_bytes};
+use super::execute::{LOG_CHUNK, execute_bytes, recorded_bytes};
 use super::fill::{counter_bytes, program_height};
 use super::replay::{CHECKPOINT_WORDS, num_walks, rows_bytes};
+use crate::backend::cuda::plan::Plan;
 use crate::backend::cuda::sort::sort_bytes;
-use crate::ship::Encoding;
+use crate::ship::{Encoding, Record};
 use crate::witness::layout::{WIDTH, boundary, range};
 
 /// What the memory of a regeneration depends on.
@@ -23,19 +24,11 @@ pub struct Size {
     pub num_pages: u64,
 }
 
-/// Device bytes of a regeneration.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Plan {
-    /// Most bytes in use at a time, the result included, the program and its pages not.
-    pub peak: u64,
-    /// Bytes of the witness that is left.
-    pub result: u64,
-}
-
 /// Bytes of states, status, totals and the like.
 const SMALL: u64 = 4096;
 
-/// Bounds the device memory that regenerating a segment of `size` from `encoding` takes.
+/// Bounds the device memory that regenerating a segment of `size` from `encoding` takes, the program
+/// and its pages not included. The last step holds what is left: the witness.
 ///
 /// The driver's pool rounds each allocation up, by at most 2 MiB in all of it; that is not counted.
 pub fn plan(encoding: Encoding, size: &Size) -> Plan {
@@ -48,13 +41,22 @@ pub fn plan(encoding: Encoding, size: &Size) -> Plan {
     let cpu = 4 * (WIDTH * rows) as u64;
     let program = 4 * program_height(size.num_ops) as u64;
     let range = 4 * (range::WIDTH << range::LOG_ROWS) as u64;
-    let result = cpu + boundary + program + range;
+    let mut plan = Plan::default();
+    let tables = [
+        ("cpu table", cpu),
+        ("boundary table", boundary),
+        ("program table", program),
+        ("range table", range),
+    ];
     if encoding == Encoding::Witness {
-        // Rows are uploaded beside the columns they become; the CPU table comes first.
-        return Plan {
-            peak: (2 * cpu).max(result + boundary.max(range)) + SMALL,
-            result,
-        };
+        // Rows are uploaded beside the columns they become.
+        plan.step("upload", &[("cpu table", cpu), ("rows", cpu + SMALL)]);
+        plan.step(
+            "upload",
+            &[&tables[..], &[("rows", range.max(boundary) + SMALL)]].concat(),
+        );
+        plan.step("witness", &tables);
+        return plan;
     }
     let log_chunk = match encoding {
         Encoding::Reads => size.log_chunk.min(size.log_cycles),
@@ -64,20 +66,31 @@ pub fn plan(encoding: Encoding, size: &Size) -> Plan {
         Encoding::Records => num_walks(rows),
         _ => rows >> log_chunk,
     };
-    let reads = 4 * (CHECKPOINT_WORDS * (chunks + 1)) as u64 + 4 * size.num_words as u64;
+    let reads = 4 * (CHECKPOINT_WORDS * (chunks + 1) + size.num_words) as u64;
     let input = match encoding {
-        Encoding::Records => 36 * rows as u64,
-        Encoding::Reads | Encoding::Input | Encoding::Witness => reads,
-        _ => execute_bytes(size.log_cycles, size.num_pages),
+        Encoding::Records => ("records", (size_of::<Record>() * rows) as u64),
+        Encoding::Reads | Encoding::Input | Encoding::Witness => ("minimal trace", reads),
+        _ => {
+            plan.step("execute", &execute_bytes(size.log_cycles, size.num_pages));
+            ("minimal trace", recorded_bytes(size.log_cycles))
+        }
     };
-    // Heads of words, register accesses by tile and by register.
-    let small = 4 * (rows / 256 + 32 * (chunks / 256 + 1)) as u64 + SMALL;
-    let work = rows_bytes(size.log_cycles, chunks)
-        + sort_bytes::<u32>(rows)
-        + counter_bytes(size.log_cycles, size.num_ops)
-        + small;
-    Plan {
-        peak: input + work + result,
-        result,
-    }
+    let rows_held = [
+        input,
+        ("rows", rows_bytes(size.log_cycles, chunks)),
+        // Heads of words, register accesses by tile and by register.
+        (
+            "small buffers",
+            4 * (rows / 256 + 32 * (chunks / 256 + 1)) as u64 + SMALL,
+        ),
+    ];
+    let sort = [("sort", sort_bytes::<u32>(rows))];
+    plan.step("sort", &[&rows_held[..], &sort].concat());
+    let sorted = [
+        ("sorted accesses", 8 * rows as u64),
+        ("counters", counter_bytes(size.log_cycles, size.num_ops)),
+    ];
+    plan.step("fill", &[&rows_held[..], &sorted, &tables].concat());
+    plan.step("witness", &tables);
+    plan
 }

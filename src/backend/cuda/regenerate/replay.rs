@@ -134,12 +134,6 @@ impl Rows {
             status: status::new(device)?,
         })
     }
-
-    /// Field `field` of every row.
-    pub(super) fn field(&self, field: usize) -> View<'_, u32> {
-        self.fields
-            .view(field * self.stride..field * self.stride + self.num_cycles)
-    }
 }
 
 /// Bytes that [`Rows`] take.

@@ -1,0 +1,164 @@
+//! Every stage on a GPU, resident and end to end.
+//!
+//! ```text
+//! cargo bench --features cuda --bench cuda -- [--stages] [--ceilings] [--out FOLDER] [--seconds N]
+//!     [--sizes 18,19,20,21,22] [--widths 174,256] [--device N]
+//! cargo bench --features cuda --bench cuda -- --test
+//! ```
+//!
+//! Prints a table, and with `--out` writes `cuda-stages.json` there, after every set of
+//! measurements. Results are compared with the CPU's before anything is timed. `--test` compares
+//! and times nothing; so does a run on the CPU stand-in, whose times say nothing of a GPU.
+//!
+//! Not criterion: a stage is timed by the device's own events beside the wall clock, stages that
+//! depend on each other are timed in one pass, passes are in random order, and all samples are kept.
+
+mod file;
+mod measure;
+mod stages;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use rewit::backend::cuda::{Cuda, Options};
+use rewit::{Error, Result};
+
+use measure::Budget;
+
+/// What was asked for.
+struct Arguments {
+    test: bool,
+    stages: bool,
+    ceilings: bool,
+    out: Option<PathBuf>,
+    seconds: f64,
+    sizes: Vec<u32>,
+    widths: Vec<usize>,
+    device: u32,
+}
+
+impl Arguments {
+    fn parse(args: impl Iterator<Item = String>) -> Result<Self> {
+        let mut found = Self {
+            test: false,
+            stages: false,
+            ceilings: false,
+            out: None,
+            seconds: 180.0,
+            sizes: (18..=22).collect(),
+            widths: vec![174, 256],
+            device: 0,
+        };
+        let mut args = args.peekable();
+        while let Some(arg) = args.next() {
+            let mut value = || {
+                args.next()
+                    .ok_or_else(|| Error::Usage(format!("{arg} needs a value")))
+            };
+            match arg.as_str() {
+                // What cargo itself passes.
+                "--bench" => (),
+                "--test" => found.test = true,
+                "--stages" => found.stages = true,
+                "--ceilings" => found.ceilings = true,
+                "--out" => found.out = Some(value()?.into()),
+                "--seconds" => found.seconds = number(&arg, &value()?)?,
+                "--device" => found.device = number(&arg, &value()?)?,
+                "--sizes" => found.sizes = numbers(&arg, &value()?)?,
+                "--widths" => found.widths = numbers(&arg, &value()?)?,
+                _ => return Err(Error::Usage(format!("{arg} is not known"))),
+            }
+        }
+        if let Some(size) = found.sizes.iter().find(|size| !(4..=22).contains(*size)) {
+            return Err(Error::Usage(format!(
+                "--sizes {size}: expected base-2 logarithms of rows, from 4 to 22"
+            )));
+        }
+        if found.widths.contains(&0) {
+            return Err(Error::Usage(
+                "--widths 0: expected at least a column".into(),
+            ));
+        }
+        if !found.stages && !found.ceilings {
+            (found.stages, found.ceilings) = (true, true);
+        }
+        Ok(found)
+    }
+}
+
+fn number<T: std::str::FromStr>(flag: &str, text: &str) -> Result<T> {
+    text.parse()
+        .map_err(|_| Error::Usage(format!("{flag} {text}: expected a number")))
+}
+
+fn numbers<T: std::str::FromStr>(flag: &str, text: &str) -> Result<Vec<T>> {
+    text.split(',').map(|part| number(flag, part)).collect()
+}
+
+fn run() -> Result<()> {
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    let options = Options {
+        ordinal: arguments.device,
+        ..Options::default()
+    };
+    let cuda = match Cuda::open(&options) {
+        // A smoke test on a machine without any device has nothing to do.
+        Err(Error::NoDevice(why)) if arguments.test => {
+            println!("SKIPPED: {why}");
+            return Ok(());
+        }
+        opened => opened?,
+    };
+    let info = cuda.device().info();
+    println!(
+        "{}, compute capability {}.{}",
+        info.name, info.compute_capability.0, info.compute_capability.1
+    );
+    for (log_rows, width) in verify::SIZES {
+        verify::all(&cuda, log_rows, width)?;
+    }
+    println!("every stage gives the CPU's results");
+    if arguments.test || info.stand_in {
+        let why = if info.stand_in {
+            "times of a stand-in say nothing of a GPU"
+        } else {
+            "--test"
+        };
+        println!(
+            "not timed ({why}): stages {} at 2^{:?} rows of {:?} columns",
+            stages::NAMES.join(", "),
+            arguments.sizes,
+            arguments.widths
+        );
+        return Ok(());
+    }
+    let mut file = file::File::new(info, arguments.out.as_deref())?;
+    if arguments.stages {
+        let mut budget = Budget::new(arguments.seconds);
+        stages::all(
+            &cuda,
+            cuda.device(),
+            &arguments.sizes,
+            &arguments.widths,
+            &mut budget,
+            &mut file,
+        )?;
+    }
+    file.finish()?;
+    print!("{}", file.table());
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(match error {
+                Error::Usage(_) | Error::NoDevice(_) => 2,
+                _ => 1,
+            })
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! `--backend`: where stages are computed.
+
+use clap::{Args, ValueEnum};
+use rewit::backend::Cpu;
+#[cfg(feature = "cuda")]
+use rewit::backend::{
+    Checked,
+    cuda::{Cuda, Options},
+};
+use rewit::measure::Gpu;
+use rewit::{Error, Result};
+
+/// Where stages are computed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Choice {
+    /// The CPU.
+    Cpu,
+    /// A GPU.
+    Cuda,
+    /// Both, comparing what they make cell by cell.
+    Check,
+    /// A GPU where there is one, else the CPU.
+    Auto,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BackendArgs {
+    /// Where witnesses are regenerated and proofs made.
+    #[arg(long, value_enum, value_name = "NAME", default_value = "cpu")]
+    pub(crate) backend: Choice,
+    /// Number of the GPU, from 0.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    device: u32,
+    /// Most memory of the GPU to use, in bytes or with a suffix such as 8GiB or 500MB [default: all].
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    vram_budget: Option<u64>,
+}
+
+/// A backend that was chosen and is there.
+#[derive(Debug)]
+pub(crate) enum Chosen {
+    Cpu(Cpu),
+    #[cfg(feature = "cuda")]
+    Cuda(Cuda),
+    #[cfg(feature = "cuda")]
+    Check(Checked<Cpu, Cuda>),
+}
+
+/// Evaluates an expression with the backend chosen, whichever type it has.
+macro_rules! on {
+    ($chosen:expr, $backend:ident => $body:expr) => {
+        match $chosen {
+            $crate::cli::backend::Chosen::Cpu($backend) => $body,
+            #[cfg(feature = "cuda")]
+            $crate::cli::backend::Chosen::Cuda($backend) => $body,
+            #[cfg(feature = "cuda")]
+            $crate::cli::backend::Chosen::Check($backend) => $body,
+        }
+    };
+}
+pub(crate) use on;
+
+impl BackendArgs {
+    /// Opens the backend.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if it is not built in or not there.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn open(&self) -> Result<Chosen> {
+        let options = Options {
+            ordinal: self.device,
+            vram_budget: self.vram_budget,
+        };
+        Ok(match self.backend {
+            Choice::Cpu => Chosen::Cpu(Cpu),
+            Choice::Cuda => Chosen::Cuda(Cuda::open(&options)?),
+            Choice::Check => Chosen::Check(Checked::new(Cpu, Cuda::open(&options)?)),
+            Choice::Auto => match Cuda::open(&options) {
+                Ok(cuda) if !cuda.device().info().stand_in => Chosen::Cuda(cuda),
+                Ok(_) | Err(Error::NoDevice(_)) => Chosen::Cpu(Cpu),
+                Err(error) => return Err(error),
+            },
+        })
+    }
+
+    /// Opens the backend.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if it is not built in.
+    #[cfg(not(feature = "cuda"))]
+    pub(crate) fn open(&self) -> Result<Chosen> {
+        match self.backend {
+            Choice::Cpu | Choice::Auto => Ok(Chosen::Cpu(Cpu)),
+            Choice::Cuda | Choice::Check => Err(Error::NoDevice(
+                "built without CUDA; rebuild with --features cuda".into(),
+            )),
+        }
+    }
+}
+
+impl Chosen {
+    /// The GPU it uses.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn gpu(&self) -> Option<Gpu> {
+        match self {
+            Self::Cpu(_) => None,
+            Self::Cuda(cuda) => Some(cuda.device().info().into()),
+            Self::Check(checked) => Some(checked.second().device().info().into()),
+        }
+    }
+
+    /// The GPU it uses: none is built in.
+    #[cfg(not(feature = "cuda"))]
+    #[expect(clippy::unused_self, reason = "with CUDA it depends on the backend")]
+    pub(crate) fn gpu(&self) -> Option<Gpu> {
+        None
+    }
+
+    /// Refuses to have numbers kept that say nothing: a check's times are of two backends, and a
+    /// stand-in's of no GPU.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if `wanted` names a flag that keeps numbers.
+    pub(crate) fn refuse_numbers(&self, wanted: Option<&str>) -> Result<()> {
+        let (Some(flag), Some(why)) = (wanted, self.no_numbers()) else {
+            return Ok(());
+        };
+        Err(Error::Usage(format!("{why}; leave out {flag}")))
+    }
+
+    /// Why its times say nothing; `None` if they do.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn no_numbers(&self) -> Option<String> {
+        let stand_in = |cuda: &Cuda| {
+            let name = &cuda.device().info().name;
+            let stand_in = cuda.device().info().stand_in;
+            stand_in.then(|| format!("times of {name} say nothing of a GPU"))
+        };
+        match self {
+            Self::Cpu(_) => None,
+            Self::Cuda(cuda) => stand_in(cuda),
+            Self::Check(checked) => Some(
+                stand_in(checked.second())
+                    .unwrap_or_else(|| "a run that checks is not one that measures".into()),
+            ),
+        }
+    }
+
+    /// Why its times say nothing; `None` if they do.
+    #[cfg(not(feature = "cuda"))]
+    #[expect(clippy::unused_self, reason = "with CUDA it depends on the device")]
+    pub(crate) fn no_numbers(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A number of bytes, with an optional decimal or binary suffix.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits);
+    let scale = match suffix.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => 0,
+    };
+    let bytes = number.parse::<u64>().ok().filter(|_| scale > 0);
+    bytes
+        .and_then(|n| n.checked_mul(scale))
+        .ok_or_else(|| "expected bytes, such as 8000000000, 8GB or 8GiB".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_bytes;
+
+    #[test]
+    fn bytes_have_suffixes() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("17", 17),
+            ("8GB", 8_000_000_000),
+            ("8 GiB", 8 << 30),
+            ("3k", 3 << 10),
+            ("500mb", 500_000_000),
+        ] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "GiB", "-1", "1.5GiB", "8TiB", "99999999999GiB", "1 2"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+    }
+}
