@@ -14,9 +14,10 @@ mod merkle;
 pub mod micro;
 mod open;
 mod pcs;
-mod plan;
 #[cfg(feature = "peers")]
 pub mod peers;
+mod plan;
+pub mod regenerate;
 mod scan;
 mod sort;
 mod table;
