@@ -8,6 +8,8 @@ use rewit::backend::{
     cuda::{Cuda, Options},
 };
 use rewit::measure::Gpu;
+#[cfg(feature = "cuda")]
+use rewit::report::format_bytes;
 use rewit::{Error, Result};
 
 /// Where stages are computed.
@@ -127,6 +129,28 @@ impl Chosen {
         };
         Err(Error::Usage(format!("{why}; leave out {flag}")))
     }
+
+    /// Says how much of the GPU's memory was used, and how much was planned for.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn say_memory(&self) {
+        let device = match self {
+            Self::Cpu(_) => return,
+            Self::Cuda(cuda) => cuda.device(),
+            Self::Check(checked) => checked.second().device(),
+        };
+        let memory = device.memory();
+        super::say(&format!(
+            "device memory: {} used at most, {} planned, of {}",
+            format_bytes(memory.peak as f64),
+            format_bytes(memory.planned as f64),
+            format_bytes(memory.budget as f64)
+        ));
+    }
+
+    /// Says how much of the GPU's memory was used: none is built in.
+    #[cfg(not(feature = "cuda"))]
+    #[expect(clippy::unused_self, reason = "with CUDA it depends on the backend")]
+    pub(crate) fn say_memory(&self) {}
 
     /// Why its times say nothing; `None` if they do.
     #[cfg(feature = "cuda")]

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use rewit::backend::Backend as _;
 use rewit::measure::PeakMemory;
 use rewit::report::{format_bytes, format_count, format_seconds};
 use rewit::segment::Runner;
+use rewit::ship::{Payload, Shipment};
 use rewit::stark::air::ProgramAir;
 use rewit::stark::security::{Security, security};
 use rewit::stark::{Chain, Prover, Proving, SegmentProof, Shape};
 use rewit::vm::{Program, Stop};
-use rewit::witness::fill_from_reads;
 use rewit::{Error, Result};
 
 use super::backend::{BackendArgs, on};
@@ -125,7 +126,19 @@ pub(crate) fn prove(args: &ProveArgs) -> Result<()> {
         }
         let peak = PeakMemory::start();
         let start = Instant::now();
-        let witness = fill_from_reads(program, &recording.segment, &recording.reads, Vec::new())?;
+        let num_cycles = recording.segment.num_cycles;
+        let shipment = Shipment {
+            program: *program.digest(),
+            segment: recording.segment,
+            input: recording.input,
+            input_ends: recording.input_ends,
+            elf: None,
+            payload: Payload::Reads(recording.reads),
+        };
+        let witness = on!(&backend, backend => {
+            let made = backend.regenerate(program, shipment, None, None)?;
+            backend.into_host(made.witness)?
+        });
         let regenerated = start.elapsed();
         let start = Instant::now();
         let proof = prover.prove(index, witness)?;
@@ -148,7 +161,7 @@ pub(crate) fn prove(args: &ProveArgs) -> Result<()> {
             "segment {index} of {}: {} cycles; proof {} = {} argument + {} statement; witness {}, \
              proof {}, verified in {}{}",
             guest.name,
-            format_count(recording.segment.num_cycles.into()),
+            format_count(num_cycles.into()),
             format_bytes(bytes.len() as f64),
             format_bytes(argument),
             format_bytes(statement),
@@ -175,6 +188,7 @@ pub(crate) fn prove(args: &ProveArgs) -> Result<()> {
             break;
         }
     }
+    backend.say_memory();
     if let Some(Stop::Trap(trap)) = runner.stop() {
         // No chain of segments that does not exit is accepted.
         if args.all {

@@ -169,6 +169,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         let code = measurement.guest.exit_code.unwrap_or(0);
         say(&format!("warning: the guest exited with code {code}"));
     }
+    backend.say_memory();
     if let Some(why) = backend.no_numbers() {
         say(&format!(
             "warning: {why}: every encoding was checked, and no time below is to be kept"

@@ -175,6 +175,7 @@ pub(crate) fn regenerate(args: &RegenerateArgs) -> Result<()> {
         format_seconds(took.as_secs_f64()),
         parts.join(", ")
     ));
+    backend.say_memory();
     print(format!("{}\n", witness.digest()).as_bytes())
 }
 

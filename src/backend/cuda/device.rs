@@ -67,6 +67,8 @@ pub struct MemoryUse {
     pub live: u64,
     /// Most bytes in use at a time since [`Device::reset_peak`].
     pub peak: u64,
+    /// Most bytes that plans said would be in use, with what was when they were made.
+    pub planned: u64,
     /// Most bytes that may be in use.
     pub budget: u64,
 }

@@ -52,10 +52,13 @@ impl Plan {
     /// # Errors
     /// [`Error::OutOfDeviceMemory`] with the plan.
     pub fn check(&self, device: &Device) -> Result<()> {
-        let memory = device.memory();
-        if memory.live.saturating_add(self.peak_bytes()) <= memory.budget {
+        let mut memory = device.account();
+        let planned = memory.live.saturating_add(self.peak_bytes());
+        if planned <= memory.budget {
+            memory.planned = memory.planned.max(planned);
             return Ok(());
         }
+        let memory = *memory;
         Err(Error::OutOfDeviceMemory(format!(
             "planned {} MB beside {} MB in use, of {} MB on {}; give a lower \
              --segment-log-cycles or a higher --vram-budget\n{self}",

@@ -6,14 +6,16 @@
 use p3_air::symbolic::SymbolicExpressionExt;
 use p3_batch_stark::{BatchProof, ProverData, ProvingError, StarkInstance, prove_batch};
 use p3_field::{Algebra, ExtensionField};
+use p3_matrix::Matrix;
 use p3_matrix::dense::RowMajorMatrix;
 use p3_uni_stark::StarkConfig;
 
 use super::super::air::TableAir;
 use super::super::config::{Proof, Val, fri, val_mmcs};
 use super::super::params::Params;
+use super::super::shape::Table;
 use super::fixed_log_heights;
-use crate::backend::cuda::{CudaChallenger, CudaPcs, Device, Transcript};
+use crate::backend::cuda::{CudaChallenger, CudaPcs, Device, MatrixPlan, Plan, Transcript};
 use crate::{Error, Result};
 
 /// The configuration of proofs made on a device; what it proves, [`Config`](super::Config) verifies.
@@ -57,6 +59,12 @@ where
         traces: [&RowMajorMatrix<Val>; TableAir::COUNT],
         public: Vec<Val>,
     ) -> Result<Proof<E>> {
+        let tables: Vec<Table> = airs
+            .iter()
+            .zip(traces)
+            .map(|(air, trace)| Table::of_air(air, trace.height().ilog2()))
+            .collect();
+        self.plan(&tables, params)?.check(self.pcs.device())?;
         let mut public_values = vec![Vec::new(); TableAir::COUNT];
         public_values[0] = public;
         let config = config(&self.pcs, params, seed);
@@ -80,6 +88,57 @@ where
             lookup_pow_witness,
             ood_pow_witness,
         })
+    }
+}
+
+impl<E: ExtensionField<Val>> OnDevice<E> {
+    /// What proving holds on the device beside the fixed columns, which are there already.
+    fn plan(&self, tables: &[Table], params: &Params) -> Result<Plan> {
+        let matrices = |width: &dyn Fn(&Table) -> usize, num_points: &dyn Fn(&Table) -> usize| {
+            let matrix = |table: &Table| MatrixPlan {
+                log_rows: table.log_height,
+                width: width(table),
+                num_points: num_points(table),
+            };
+            let present = tables.iter().map(matrix).filter(|matrix| matrix.width > 0);
+            present.collect::<Vec<_>>()
+        };
+        let points = |next: bool| 1 + usize::from(next);
+        let fixed = matrices(&|t| t.preprocessed, &|t| points(t.preprocessed_next));
+        let main = matrices(&|t| t.width, &|t| points(t.next));
+        let permutation = matrices(&|t| t.permutation() * E::DIMENSION, &|_| 2);
+        // A matrix for each chunk of a quotient.
+        let chunk = |table: &Table| MatrixPlan {
+            log_rows: table.log_height,
+            width: E::DIMENSION,
+            num_points: 1,
+        };
+        let quotients: Vec<MatrixPlan> = tables
+            .iter()
+            .flat_map(|table| std::iter::repeat_n(chunk(table), table.quotient_chunks))
+            .collect();
+
+        let mut plan = Plan::default();
+        plan.append(&self.pcs.plan_commit(&main, false)?, &[]);
+        let held = ("trace commitment", self.pcs.committed_bytes(&main));
+        plan.append(&self.pcs.plan_commit(&permutation, false)?, &[held]);
+        let lookups = ("lookup commitment", self.pcs.committed_bytes(&permutation));
+        // Constraints are evaluated on the host, over a coset as large as the quotient needs.
+        let rows = |table: &Table| {
+            let log_rows = table.log_height + table.quotient_chunks.ilog2();
+            let widest = table.width.max(table.permutation() * E::DIMENSION);
+            4 * (widest as u64) << log_rows.min(table.log_height + u32::from(params.log_blowup))
+        };
+        let by_row = tables.iter().map(rows).max().unwrap_or(0);
+        plan.step(
+            "constraints",
+            &[held, lookups, ("rows for the host", by_row)],
+        );
+        plan.append(&self.pcs.plan_commit(&quotients, false)?, &[held, lookups]);
+        let quotient = ("quotient commitment", self.pcs.committed_bytes(&quotients));
+        let opened = [&fixed[..], &main, &permutation, &quotients];
+        plan.append(&self.pcs.plan_open(&opened), &[held, lookups, quotient]);
+        Ok(plan)
     }
 }
 
