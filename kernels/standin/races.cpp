@@ -123,29 +123,33 @@ bool is_ordered(const Record& before, const Record& now, bool shared) {
     return from.covers > before.time && from.published < to.acquired;
 }
 
-/// Ends the process with the two accesses and, if addr2line is at hand, their lines.
+/// The kernel's source line of an instruction, if addr2line is at hand.
+std::string line_of(uint32_t code) {
+    Dl_info info = {};
+    dladdr((const void*)line_of, &info);
+    char command[512], line[256] = "";
+    snprintf(command, sizeof command,
+             "addr2line -i -s -e '%s' 0x%x 2>&1 | grep -v '^shim.h' | sed 's/ (discriminator.*//' | head -n 1",
+             info.dli_fname, code - 1);
+    if (FILE* pipe = popen(command, "r")) {
+        if (fgets(line, sizeof line, pipe) != nullptr) line[strcspn(line, "\n")] = 0;
+        pclose(pipe);
+    }
+    return line[0] == 0 ? "at an unknown line" : line;
+}
+
+/// Ends the process with the two accesses.
 [[noreturn]] void report(uintptr_t word, const char* now_does, const char* before_did, const Record& now,
                          const Record& before) {
-    Dl_info info = {};
-    dladdr((const void*)report, &info);
-    char where[256], lines[512] = "", command[512];
+    char where[256];
     describe_address(word, where, sizeof where);
     uintptr_t arena;
     size_t arena_bytes;
     shared_arena(&arena, &arena_bytes);
     if (word >= arena && word < arena + arena_bytes) snprintf(where, sizeof where, "shared memory");
-    snprintf(command, sizeof command, "addr2line -s -e '%s' 0x%x 0x%x 2>&1 | sed 's/ (discriminator.*//'",
-             info.dli_fname, now.code - 1, before.code - 1);
-    if (FILE* pipe = popen(command, "r")) {
-        size_t n = fread(lines, 1, sizeof lines - 1, pipe);
-        lines[n] = 0;
-        pclose(pipe);
-    }
-    char* second = strchr(lines, '\n');
-    if (second != nullptr) *second++ = 0;
-    if (second != nullptr && strchr(second, '\n') != nullptr) *strchr(second, '\n') = 0;
-    fail("race: it %s what thread %u of block %u %s, and nothing orders the two: %s (%s, and before %s)", now_does,
-         before.who & 1023, before.who >> 10, before_did, where, lines, second == nullptr ? "?" : second);
+    fail("race: it %s (%s) what thread %u of block %u %s (%s), and nothing orders the two: %s", now_does,
+         line_of(now.code).c_str(), before.who & 1023, before.who >> 10, before_did, line_of(before.code).c_str(),
+         where);
 }
 
 /// Writes that were held in doubt have happened: those that changed the value are races.

@@ -374,11 +374,21 @@ inline long long clock64() { return 0; }
     }
 STANDIN_LOAD(__ldg)
 STANDIN_LOAD(__ldcs)
-STANDIN_LOAD(__ldcg)
 STANDIN_LOAD(__ldca)
 STANDIN_LOAD(__ldlu)
-STANDIN_LOAD(__ldcv)
 #undef STANDIN_LOAD
+// Words that others may write meanwhile are read past the first-level cache: volatile here, so that no race is
+// reported.
+#define STANDIN_LOAD_SHARED(name)                                                               \
+    template <class T>                                                                          \
+    inline std::remove_const_t<T> name(T* address) {                                            \
+        standin::check_address(address, #name);                                                 \
+        if constexpr (std::is_arithmetic_v<T>) return *static_cast<volatile const T*>(address); \
+        else return *address;                                                                   \
+    }
+STANDIN_LOAD_SHARED(__ldcg)
+STANDIN_LOAD_SHARED(__ldcv)
+#undef STANDIN_LOAD_SHARED
 #define STANDIN_STORE(name)                                 \
     template <class T>                                      \
     inline void name(T* address, standin_same_t<T> value) { \
