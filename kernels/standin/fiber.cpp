@@ -146,11 +146,12 @@ __thread Worker* worker __attribute__((tls_model("initial-exec"))) = nullptr;
 
 void* map_region(size_t bytes) {
     void* p = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) {
-        perror("stand-in: mmap");
-        abort();
-    }
+    if (p == MAP_FAILED) fail("no memory for stacks");
     return p;
+}
+
+void open_region(void* from, size_t bytes) {
+    if (mprotect(from, bytes, PROT_READ | PROT_WRITE) != 0) fail("no memory for stacks");
 }
 
 /// Leaves one context for another. `ends`: the one left is never resumed.
@@ -194,10 +195,7 @@ Fiber* Worker::take_fiber() {
         // A guard page lies below each stack, and one above the last.
         Fiber& f = *fibers.back();
         f.stack = stacks + index * (STACK + PAGE) + PAGE;
-        if (mprotect(f.stack, STACK, PROT_READ | PROT_WRITE) != 0) {
-            perror("stand-in: mprotect");
-            abort();
-        }
+        open_region(f.stack, STACK);
         idle.push_back(&f);
     }
     Fiber* f = idle.back();
@@ -257,6 +255,7 @@ DEVICE void Worker::enter(uint32_t thread) {
 
 /// Lets other threads run; returns when this one has been made ready and chosen.
 DEVICE void Worker::suspend() {
+    races_suspend();
     if (ready_warps == 0) stuck();
     uint32_t self = current;
     uint32_t next = pick();
@@ -274,6 +273,7 @@ DEVICE void Worker::suspend() {
 
 /// After a thread has left the kernel: returns with another one to begin on the same fiber, or leaves the fiber.
 void Worker::finish() {
+    races_suspend();
     done++;
     Fiber* fiber = warps[current / 32].fiber[current & 31];
     void* unused;
@@ -366,6 +366,7 @@ void Worker::run_block(const Launch& the_launch, uint3 block, uint64_t seed) {
         warps[w].num_meetings = 0;
     }
     prepare_shared();
+    races_block((block.z * launch->grid.y + block.y) * launch->grid.x + block.x);
     here.block = block;
     here.block_dim = launch->block;
     here.grid_dim = launch->grid;
@@ -401,6 +402,7 @@ uint32_t barrier(uint32_t value, const char* file, int line) {
     if (++w.at_barrier == w.count) {
         w.barrier_result = w.barrier_sum;
         w.at_barrier = w.barrier_sum = 0;
+        races_barrier();
         w.all_ready();
     }
     w.suspend();
@@ -484,6 +486,7 @@ uint64_t warp(Warp kind, uint32_t mask, uint64_t value, int source, const char* 
     if (meeting.arrived == mask) {
         meeting = state.meetings[--state.num_meetings];
         settle(state, kind, mask);
+        if (kind == Warp::Sync) races_syncwarp(self / 32, mask);
         state.ready |= mask;
         w.ready_warps |= 1u << self / 32;
     }
@@ -544,16 +547,18 @@ bool in_shared_guard(uintptr_t address) {
     return address >= base - PAGE && address < base + 2 * SHARED_CAPACITY + PAGE;
 }
 
+void shared_arena(uintptr_t* address, size_t* bytes) {
+    *address = uintptr_t(worker->shared_base);
+    *bytes = 2 * SHARED_CAPACITY;
+}
+
 namespace {
 
 Worker* make_worker() {
     auto w = new Worker;
     auto base = static_cast<unsigned char*>(map_region(2 * SHARED_CAPACITY + 2 * PAGE));
     w->shared_base = base + PAGE;
-    if (mprotect(base + PAGE, 2 * SHARED_CAPACITY, PROT_READ | PROT_WRITE) != 0) {
-        perror("stand-in: mprotect");
-        abort();
-    }
+    open_region(w->shared_base, 2 * SHARED_CAPACITY);
     return w;
 }
 
@@ -573,7 +578,8 @@ void run_grid(const Launch& launch) {
         order[i] = order[j];
         order[j] = i;
     }
-    size_t num_workers = min(blocks, uint64_t(max(settings.threads, 1)));
+    size_t num_workers = STANDIN_RACES ? 1 : min(blocks, uint64_t(max(settings.threads, 1)));
+    races_launch(blocks);
     while (workers.size() < num_workers) workers.push_back(make_worker());
     std::atomic<uint64_t> next{0};
     auto work = [&](Worker* w) {

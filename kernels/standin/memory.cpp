@@ -116,6 +116,7 @@ void retire(uint64_t address) {
     check_one(address, a, "the last kernel before this allocation was freed");
     allocations.erase(i);
     freed[address] = a;
+    races_forget(address);
     mapped -= round_up(a.bytes, ALIGN);
     mprotect(a.map, a.map_bytes, PROT_NONE);
     madvise(a.map, a.map_bytes, MADV_DONTNEED);
@@ -133,6 +134,14 @@ bool is_allocated(uint64_t address, uint64_t bytes) {
     if (i == nullptr || address < i->first) return false;
     uint64_t offset = address - i->first;
     return offset <= i->second.bytes && bytes <= i->second.bytes - offset;
+}
+
+bool find_allocation(uint64_t address, uint64_t* base, uint64_t* bytes) {
+    const Table::value_type* i = holder(allocations, address);
+    if (i == nullptr || address < i->first || address >= i->first + i->second.bytes) return false;
+    *base = i->first;
+    *bytes = i->second.bytes;
+    return true;
 }
 
 void check_canaries(const char* after) {

@@ -225,7 +225,7 @@ inline void __syncwarp(uint32_t mask = 0xffffffffu, STANDIN_SITE) {
     standin::warp(standin::Warp::Sync, mask, 0, 0, file, line);
 }
 inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-inline void __threadfence_block() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+inline void __threadfence_block() { __atomic_thread_fence(__ATOMIC_ACQ_REL); }
 inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 // Shuffles.
@@ -309,7 +309,7 @@ inline T atomicCAS(T* address, standin_same_t<T> compare, standin_same_t<T> valu
 }
 template <class T>
 inline T atomicMin(T* address, standin_same_t<T> value) {
-    T old = *address;
+    T old = __atomic_load_n(address, __ATOMIC_RELAXED);
     while (value < old) {
         T seen = atomicCAS(address, old, value);
         if (seen == old) break;
@@ -319,7 +319,7 @@ inline T atomicMin(T* address, standin_same_t<T> value) {
 }
 template <class T>
 inline T atomicMax(T* address, standin_same_t<T> value) {
-    T old = *address;
+    T old = __atomic_load_n(address, __ATOMIC_RELAXED);
     while (old < value) {
         T seen = atomicCAS(address, old, value);
         if (seen == old) break;

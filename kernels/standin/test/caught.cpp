@@ -141,6 +141,33 @@ void spin() {
     d.run("probe_spin", 2, 64, flag);
 }
 
+#if defined(REWIT_STANDIN_RACES)
+void race_count() { simple("probe_race_count"); }
+void race_reuse() { simple("probe_race_reuse"); }
+void race_lanes() {
+    Driver d;
+    d.run("probe_race_lanes", 2, 32, d.words(32), uint32_t(0));
+}
+void race_shuffled() {
+    Driver d;
+    d.run("probe_race_lanes", 1, 32, d.words(32), uint32_t(1));
+}
+void race_blocks() {
+    Driver d;
+    d.run("probe_race_blocks", 5, 64, d.upload({0}), d.words(5 * 64), d.words(64), uint32_t(0));
+}
+void race_flag() {
+    Driver d;
+    d.run("probe_race_flag", 1, 64, d.words(1), uint32_t(1));
+}
+void no_race() {
+    Driver d;
+    d.run("probe_race_lanes", 1, 32, d.words(32), uint32_t(2));
+    d.run("probe_race_blocks", 5, 64, d.upload({0}), d.words(5 * 64), d.words(64), uint32_t(1));
+    d.run("probe_race_flag", 3, 64, d.words(1), uint32_t(0));
+}
+#endif
+
 }  // namespace
 
 const std::vector<Case> CAUGHT = {
@@ -178,4 +205,13 @@ const std::vector<Case> CAUGHT = {
     {"local_index", local_index, "index 8 is outside the array"},
     {"stack", stack, "the thread's stack is full"},
     {"spin", spin, "kernel probe_spin, block (0, 0, 0), thread (", "REWIT_STANDIN_TIMEOUT=1"},
+#if defined(REWIT_STANDIN_RACES)
+    {"race_count", race_count, "and nothing orders the two"},
+    {"race_reuse", race_reuse, "and nothing orders the two"},
+    {"race_lanes", race_lanes, "and nothing orders the two"},
+    {"race_shuffled", race_shuffled, "and nothing orders the two"},
+    {"race_blocks", race_blocks, "and nothing orders the two"},
+    {"race_flag", race_flag, "and nothing orders the two"},
+    {"no_race", no_race, nullptr},
+#endif
 };

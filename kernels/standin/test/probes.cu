@@ -83,7 +83,7 @@ KERNEL(128) probe_atomics(uint32_t* words, unsigned long long* wide) {
     atomicOr(&words[4], 1u << i % 32);
     atomicAnd(&words[5], ~(1u << i % 32));
     atomicXor(&words[6], i);
-    uint32_t seen = words[7], before;
+    uint32_t seen = *static_cast<volatile uint32_t*>(words + 7), before;
     do {
         before = seen;
         seen = atomicCAS(&words[7], before, before + 2);
@@ -273,3 +273,51 @@ KERNEL(64) probe_ticket(uint32_t* ticket, uint32_t* out) {
     out[mine[0] * blockDim.x + threadIdx.x] = mine[0];
 }
 EXPORT(probe_ticket, 64)
+
+// Races, which only a build with --races finds; most give the right result here.
+
+/// Every thread adds to one word without an atomic.
+KERNEL(64) probe_race_count(uint32_t* out) { out[0] += 1; }
+EXPORT(probe_race_count, 64)
+
+/// `between` 0: nothing between writing shared memory and reading what another lane wrote; 1: a shuffle; 2: __syncwarp.
+KERNEL(32) probe_race_lanes(uint32_t* out, uint32_t between) {
+    SHARED(uint32_t, tile, 32);
+    tile[threadIdx.x] = threadIdx.x;
+    uint32_t v = 0;
+    if (between == 1) v = __shfl_xor_sync(0xffffffffu, threadIdx.x, 1);
+    if (between == 2) __syncwarp();
+    out[threadIdx.x] = tile[threadIdx.x ^ 1] + v;
+}
+EXPORT(probe_race_lanes, 32)
+
+/// The barrier after the reads is missing.
+KERNEL(64) probe_race_reuse(uint32_t* out) {
+    SHARED(uint32_t, tile, 64);
+    for (uint32_t i = 0; i < 3; i++) {
+        tile[threadIdx.x] = i + threadIdx.x;
+        __syncthreads();
+        out[threadIdx.x] = tile[63 - threadIdx.x];
+    }
+}
+EXPORT(probe_race_reuse, 64)
+
+/// Blocks pass values on: each adds to what all blocks wrote before, with or without a fence.
+KERNEL(64) probe_race_blocks(uint32_t* ticket, uint32_t* parts, uint32_t* out, uint32_t fence) {
+    SHARED(uint32_t, is_last, 1);
+    parts[thread_index()] = 1;
+    if (fence != 0) __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) is_last[0] = atomicAdd(ticket, 1u) == gridDim.x - 1;
+    __syncthreads();
+    if (is_last[0] == 0) return;
+    __threadfence();
+    uint32_t sum = 0;
+    for (uint32_t b = 0; b < gridDim.x; b++) sum += parts[b * blockDim.x + threadIdx.x];
+    out[threadIdx.x] = sum;
+}
+EXPORT(probe_race_blocks, 64)
+
+/// Every thread sets the same flag, to the same value or to its own.
+KERNEL(64) probe_race_flag(uint32_t* out, uint32_t own) { out[0] = own != 0 ? threadIdx.x : 1; }
+EXPORT(probe_race_flag, 64)
