@@ -36,7 +36,10 @@ fn proves_as_the_cpu(run: &Run, num_segments: usize, params: Params) {
     for (index, witness) in (0..).zip(&run.witnesses[..num_segments]) {
         let expected = cpu.prove(index, witness.clone()).unwrap();
         let proof = cuda.prove(index, witness.clone()).unwrap();
-        assert!(proof.encode() == expected.encode(), "proofs of segment {index} differ");
+        assert!(
+            proof.encode() == expected.encode(),
+            "proofs of segment {index} differ"
+        );
         proof.verify(&params, &digest).unwrap();
     }
 }
