@@ -50,8 +50,9 @@ pub struct CudaPcs<E> {
     fri: FriParameters<ExtensionMmcs<Val, E, ValMmcs>>,
     cap_height: usize,
     fri_cap_height: usize,
-    /// An error where Plonky3's trait returns none; the next call that can returns it.
-    failure: Arc<Mutex<Option<Error>>>,
+    /// An error where Plonky3's trait returns none; the next call that can returns it. It belongs to one
+    /// proof: a clone starts without.
+    failure: Mutex<Option<Error>>,
 }
 
 /// Committed matrices, extended, and their tree, all on the device.
@@ -72,7 +73,7 @@ impl<E: Clone> Clone for CudaPcs<E> {
             fri: self.fri.clone(),
             cap_height: self.cap_height,
             fri_cap_height: self.fri_cap_height,
-            failure: self.failure.clone(),
+            failure: Mutex::default(),
         }
     }
 }
@@ -168,7 +169,7 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
             fri,
             cap_height,
             fri_cap_height,
-            failure: Arc::default(),
+            failure: Mutex::default(),
         })
     }
 
