@@ -1,27 +1,30 @@
 #!/bin/sh
 # Builds the CPU stand-in for libcuda, with every kernel in it, as OUTDIR/libcuda.so.1. Needs g++ only.
 #
-#   ci/standin.sh [OUTDIR] [--asan] [--test]
+#   ci/standin.sh [OUTDIR] [--asan | --races] [--test]
 #
-# OUTDIR is target/standin (target/standin-asan) unless named. Programs find the stand-in by REWIT_LIBCUDA=OUTDIR/libcuda.so.1.
+# OUTDIR is target/standin (target/standin-asan, target/standin-races) unless named. Programs find the stand-in by REWIT_LIBCUDA=OUTDIR/libcuda.so.1.
 # --asan  with AddressSanitizer; for a program that is built without it, also set
 #         LD_PRELOAD="$(g++ -print-file-name=libasan.so)" and ASAN_OPTIONS=detect_leaks=0
+# --races with a search for accesses that race; slow, and needs 18 bytes of memory for each of device memory that kernels touch
 # --test  then runs the stand-in's own tests
 set -eu
 cd "$(dirname "$0")/.."
 
 out=
 asan=
+races=
 test=
 for argument in "$@"; do
     case $argument in
         --asan) asan=1 ;;
+        --races) races=1 ;;
         --test) test=1 ;;
-        -*) echo "usage: ci/standin.sh [OUTDIR] [--asan] [--test]" >&2; exit 2 ;;
+        -*) echo "usage: ci/standin.sh [OUTDIR] [--asan | --races] [--test]" >&2; exit 2 ;;
         *) out=$argument ;;
     esac
 done
-: "${out:=target/standin${asan:+-asan}}"
+: "${out:=target/standin${asan:+-asan}${races:+-races}}"
 mkdir -p "$out"
 
 flags="-std=c++17 -O2 -g -fPIC -fvisibility=hidden -Wall -Wextra -Wno-unused-function -Wno-unknown-pragmas -DREWIT_STANDIN -I kernels -I $out"
@@ -30,6 +33,12 @@ if [ -n "$asan" ]; then
 fi
 # Kernels alias words and vectors as nvcc lets them; what the compiler can check goes to the stand-in's reports.
 checks="-fno-strict-aliasing -fsanitize=alignment,null,bounds,shift-exponent,integer-divide-by-zero -fno-sanitize-recover=all"
+
+if [ -n "$races" ]; then
+    # Only kernels get the calls; races.cpp answers them, so nothing links ThreadSanitizer itself.
+    flags="$flags -DREWIT_STANDIN_RACES"
+    checks="$checks -Wno-tsan -fsanitize=thread --param tsan-distinguish-volatile=1 --param tsan-instrument-func-entry-exit=0"
+fi
 
 # The header that host and device share, once there is a program that writes it.
 if [ -f build/header.rs ]; then
@@ -64,13 +73,22 @@ done | xargs -r -P 2 -I '{}' sh -c '
     g++ $2 -MMD -MF "$object.d" -x c++ -c -o "$object" "$1" || { rm -f "$object"; exit 255; }' sh '{}' "$out" "$flags" "$checks"
 
 objects() { for source in "$@"; do object_of "$source"; done; }
+# Programs see the driver's functions and the stand-in's own, and none of the kernels or of the C++ library.
+echo '{ global: cu*; rewit_standin_*; local: *; };' > "$out/exports"
 # shellcheck disable=SC2046,SC2086
-g++ $flags -shared -Wl,-soname,libcuda.so.1 -Wl,-z,defs -o "$out/libcuda.so.1.new" $(objects $kernels $inside) -lpthread
+g++ $flags -shared -Wl,-soname,libcuda.so.1 -Wl,-z,defs -Wl,--version-script="$out/exports" -o "$out/libcuda.so.1.new" $(objects $kernels $inside) -lpthread -ldl
 mv "$out/libcuda.so.1.new" "$out/libcuda.so.1"
 ln -sf libcuda.so.1 "$out/libcuda.so"
 
 if [ -n "$test" ]; then
     # shellcheck disable=SC2046,SC2086
-    g++ $flags -o "$out/standin-test" $(objects $tests $inside) -lpthread
+    g++ $flags -o "$out/standin-test" $(objects $tests $inside) -lpthread -ldl
     "$out/standin-test"
+    # Each process logs a kernel once, however often it runs.
+    rm -f "$out/kernels.log"
+    for _ in 1 2; do REWIT_STANDIN_LOG=$out/kernels.log "$out/standin-test" barrier; done
+    if [ "$(cat "$out/kernels.log")" != "$(printf 'probe_reverse\nprobe_reverse')" ]; then
+        echo "FAILED: $out/kernels.log must name probe_reverse twice" >&2
+        exit 1
+    fi
 fi

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need, runs them all, and ends with a line "N passed, M failed, K skipped".
 #
-# Needs: a Rust toolchain, and on Debian root or sudo for packages. CI_SKIP_INSTALL=1 installs nothing.
+# Needs: a Rust toolchain, and on Debian root or sudo for packages. CI_SKIP_INSTALL=1 installs nothing. No GPU is
+# needed: kernels run on the CPU stand-in, and are compiled for GPUs by nvcc, which is installed from PyPI under target/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,6 +13,8 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 install_packages() {
   local missing=()
   command -v qemu-riscv32 >/dev/null || missing+=(qemu-user)
+  command -v g++ >/dev/null || missing+=(g++)
+  python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
   command -v riscv64-unknown-elf-gcc >/dev/null || missing+=(gcc-riscv64-unknown-elf)
   dpkg -s picolibc-riscv64-unknown-elf >/dev/null 2>&1 || missing+=(picolibc-riscv64-unknown-elf)
   if [ ${#missing[@]} = 0 ]; then return; fi
@@ -37,6 +40,28 @@ log "tests"
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 cargo test --release --locked --no-fail-fast 2>&1 | tee "$results"
+
+log "kernels for GPUs: registers and spills"
+ci/kernels.sh
+
+log "the CPU stand-in for CUDA"
+ci/standin.sh --test 2>&1 | tee -a "$results"
+
+# The program that would run on a GPU, with all machine code in it, on the stand-in.
+export CUDA_PATH REWIT_KERNEL_CACHE=target/kernels REWIT_CUDA_ARCHS="75 80 86 89 90 120"
+CUDA_PATH=$(ci/nvcc.sh 2>/dev/null)
+export REWIT_LIBCUDA=$PWD/target/standin/libcuda.so.1 REQUIRE_CUDA=1
+kernels=$(mktemp)
+trap 'rm -f "$results" "$kernels"' EXIT
+
+log "lints with CUDA"
+cargo clippy --release --all-targets --locked --features cuda -- -D warnings
+
+log "tests with CUDA"
+REWIT_STANDIN_LOG=$kernels cargo test --release --locked --no-fail-fast --features cuda --lib --test backends --test cuda_cli -- cuda gpu 2>&1 \
+  | tee -a "$results"
+ci/kernels-covered.sh "$kernels"
+cargo bench --locked --features cuda --bench cuda -- --test
 
 log "every benchmark once"
 cargo bench --locked -- --test 2>&1 | grep -vE '^(Testing|Success|$)'

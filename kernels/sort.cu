@@ -6,8 +6,9 @@
 // own go, and writes keys and values through shared memory, so that equal digits leave in runs. Blocks take tiles in
 // the order of an atomic counter and so wait only for blocks that run already.
 //
-// 2^20 pairs of 32-bit keys are 8 MiB read and 8 MiB written a pass, within the L2 of an H200; six operations on the
-// stream in all (one memset, one count, four passes).
+// 2^20 pairs of 32-bit keys are 8 MiB read and 8 MiB written a pass, within the L2 of an H200: 3.9 us a pass at the
+// 4.3 TB/s of its memory (derived, not timed). Six operations on the stream in all (one memset, one count, four
+// passes), so that at this size launches and the look-back over 128 tiles weigh more than bytes.
 #include "lookback.cuh"
 #include "ptx.cuh"
 
@@ -230,11 +231,10 @@ DEVICE void sort_pass(const Key* in_keys, const uint32_t* in_values, Key* spare_
 
     // A warp holds consecutive keys, item by item; what is missing in the last tile sorts to its end.
     uint32_t mine = warp * 32 * ITEMS + lane;
+    const Key* my_keys = from_keys + start + mine;
     Key keys[ITEMS];
 #pragma unroll
-    for (uint32_t k = 0; k < ITEMS; k++) {
-        keys[k] = mine + 32 * k < count ? from_keys[start + mine + 32 * k] : ~Key(0);
-    }
+    for (uint32_t k = 0; k < ITEMS; k++) keys[k] = mine + 32 * k < count ? my_keys[32 * k] : ~Key(0);
 
     // Rank among the warp's keys of the same digit.
     uint32_t* counts = words + warp * SORT_BINS;
@@ -279,11 +279,11 @@ DEVICE void sort_pass(const Key* in_keys, const uint32_t* in_values, Key* spare_
     Key* staged_keys = reinterpret_cast<Key*>(words);
 #pragma unroll
     for (uint32_t k = 0; k < ITEMS; k++) staged_keys[places.get(k)] = keys[k];
+    const uint32_t* my_values = from_values + start + mine;
     uint32_t values[ITEMS];
 #pragma unroll
     for (uint32_t k = 0; k < ITEMS; k++) {
-        uint32_t i = start + mine + 32 * k;
-        values[k] = make_values ? i : mine + 32 * k < count ? from_values[i] : 0;
+        values[k] = make_values ? start + mine + 32 * k : mine + 32 * k < count ? my_values[32 * k] : 0;
     }
     if (thread < SORT_BINS) {
         uint32_t before = keys_before(status + thread, tile);

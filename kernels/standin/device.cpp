@@ -99,8 +99,12 @@ Settings settings = from_environment();
 uint32_t Settings::shared_optin() const {
     switch (capability) {
         case 75: return 64 * 1024;
-        case 80: case 87: return 163 * 1024;
-        case 86: case 89: case 120: case 121: return 99 * 1024;
+        case 80:
+        case 87: return 163 * 1024;
+        case 86:
+        case 89:
+        case 120:
+        case 121: return 99 * 1024;
         default: return 227 * 1024;
     }
 }
@@ -108,7 +112,8 @@ uint32_t Settings::shared_optin() const {
 void add_kernel(const Kernel& kernel) {
     for (const Kernel& k : registry()) {
         if (strcmp(k.name, kernel.name) != 0) continue;
-        fprintf(stderr, "stand-in for CUDA: kernel %s is exported twice, by %s and %s\n", kernel.name, k.file, kernel.file);
+        fprintf(stderr, "stand-in for CUDA: kernel %s is exported twice, by %s and %s\n", kernel.name, k.file,
+                kernel.file);
         abort();
     }
     registry().push_back(kernel);
@@ -129,8 +134,8 @@ Result usable() {
 using namespace standin;
 using Guard = std::lock_guard<std::recursive_mutex>;
 
-#define CALL()               \
-    Guard guard(the_lock);   \
+#define CALL()                                \
+    Guard guard(the_lock);                    \
     if (!initialised) return NOT_INITIALIZED; \
     if (settings.device_lost) return DEVICE_UNAVAILABLE
 
@@ -179,7 +184,9 @@ STANDIN_API void rewit_standin_recover(void) {
 STANDIN_API unsigned rewit_standin_num_kernels(void) { return unsigned(kernels().size()); }
 
 /// Name of kernel `index`, or null.
-STANDIN_API const char* rewit_standin_kernel_name(unsigned index) { return index < kernels().size() ? kernels()[index].name : nullptr; }
+STANDIN_API const char* rewit_standin_kernel_name(unsigned index) {
+    return index < kernels().size() ? kernels()[index].name : nullptr;
+}
 
 STANDIN_API int cuInit(unsigned flags) {
     Guard guard(the_lock);
@@ -243,31 +250,35 @@ STANDIN_API int cuDeviceGetAttribute(int* value, int attribute, int device) {
     if (value == nullptr) return INVALID_VALUE;
     if (device != 0) return INVALID_DEVICE;
     switch (attribute) {
-        case 1: *value = 1024; break;                                  // threads per block
-        case 2: case 3: *value = 1024; break;                          // block x, y
-        case 4: *value = 64; break;                                    // block z
-        case 5: *value = 0x7fffffff; break;                            // grid x
-        case 6: case 7: *value = 65535; break;                         // grid y, z
-        case 8: *value = int(Settings::shared_default); break;         // shared memory per block
-        case 9: *value = 64 * 1024; break;                             // constant memory
-        case 10: *value = 32; break;                                   // warp size
-        case 12: *value = 65536; break;                                // registers per block
-        case 13: *value = 1000000; break;                              // clock, kHz
-        case 16: *value = 2; break;                                    // multiprocessors
-        case 31: *value = 1; break;                                    // concurrent kernels
-        case 33: case 34: case 50: *value = 0; break;                  // PCI bus, device, domain
-        case 36: *value = 1000000; break;                              // memory clock, kHz
-        case 37: *value = 64; break;                                   // memory bus, bits
-        case 38: *value = 4 << 20; break;                              // L2 cache
+        case 1: *value = 1024; break;  // threads per block
+        case 2:
+        case 3: *value = 1024; break;        // block x, y
+        case 4: *value = 64; break;          // block z
+        case 5: *value = 0x7fffffff; break;  // grid x
+        case 6:
+        case 7: *value = 65535; break;                          // grid y, z
+        case 8: *value = int(Settings::shared_default); break;  // shared memory per block
+        case 9: *value = 64 * 1024; break;                      // constant memory
+        case 10: *value = 32; break;                            // warp size
+        case 12: *value = 65536; break;                         // registers per block
+        case 13: *value = 1000000; break;                       // clock, kHz
+        case 16: *value = 2; break;                             // multiprocessors
+        case 31: *value = 1; break;                             // concurrent kernels
+        case 33:
+        case 34:
+        case 50: *value = 0; break;                                        // PCI bus, device, domain
+        case 36: *value = 1000000; break;                                  // memory clock, kHz
+        case 37: *value = 64; break;                                       // memory bus, bits
+        case 38: *value = 4 << 20; break;                                  // L2 cache
         case 39: *value = settings.capability == 75 ? 1024 : 2048; break;  // threads per multiprocessor
-        case 40: *value = 1; break;                                    // asynchronous copy engines
-        case 41: *value = 1; break;                                    // unified addressing
+        case 40: *value = 1; break;                                        // asynchronous copy engines
+        case 41: *value = 1; break;                                        // unified addressing
         case 75: *value = settings.capability / 10; break;
         case 76: *value = settings.capability % 10; break;
         case 81: *value = int(settings.shared_optin()) + 1024; break;  // shared memory per multiprocessor
         case 82: *value = 65536; break;                                // registers per multiprocessor
         case 97: *value = int(settings.shared_optin()); break;         // shared memory per block, opt-in
-        case 106: *value = 16; break;                                   // blocks per multiprocessor
+        case 106: *value = 16; break;                                  // blocks per multiprocessor
         case 115: *value = 1; break;                                   // memory pools
         default: *value = 0; break;
     }
@@ -395,7 +406,9 @@ STANDIN_API int cuModuleLoadData(void** module, const void* image) {
     return SUCCESS;
 }
 
-STANDIN_API int cuModuleLoadDataEx(void** module, const void* image, unsigned, int*, void**) { return cuModuleLoadData(module, image); }
+STANDIN_API int cuModuleLoadDataEx(void** module, const void* image, unsigned, int*, void**) {
+    return cuModuleLoadData(module, image);
+}
 
 STANDIN_API int cuModuleLoadFatBinary(void** module, const void* image) { return cuModuleLoadData(module, image); }
 
@@ -448,9 +461,14 @@ STANDIN_API int cuFuncGetAttribute(int* value, int attribute, void* function) {
     switch (attribute) {
         case 0: *value = int(f->kernel->max_threads); return SUCCESS;
         case 4: *value = 32; return SUCCESS;  // registers: the stand-in has none
-        case 5: case 6: *value = settings.capability; return SUCCESS;
+        case 5:
+        case 6: *value = settings.capability; return SUCCESS;
         case 8: *value = int(f->max_dynamic); return SUCCESS;
-        case 1: case 2: case 3: case 7: case 9: *value = 0; return SUCCESS;
+        case 1:
+        case 2:
+        case 3:
+        case 7:
+        case 9: *value = 0; return SUCCESS;
         default: return INVALID_VALUE;
     }
 }
@@ -466,7 +484,8 @@ STANDIN_API int cuFuncGetParamInfo(void* function, size_t index, size_t* offset,
     return SUCCESS;
 }
 
-STANDIN_API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void* function, int threads, size_t dynamic_bytes) {
+STANDIN_API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void* function, int threads,
+                                                            size_t dynamic_bytes) {
     Guard guard(the_lock);
     if (Result r = usable()) return r;
     if (blocks == nullptr || threads <= 0) return INVALID_VALUE;
@@ -477,8 +496,9 @@ STANDIN_API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void* f
     return SUCCESS;
 }
 
-STANDIN_API int cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
-                               unsigned block_z, unsigned dynamic_bytes, void* stream, void** parameters, void** extra) {
+STANDIN_API int cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                               unsigned block_y, unsigned block_z, unsigned dynamic_bytes, void* stream,
+                               void** parameters, void** extra) {
     Guard guard(the_lock);
     if (Result r = usable()) return r;
     Function* f = find_function(function);
@@ -488,22 +508,30 @@ STANDIN_API int cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y,
     if (extra != nullptr) return refuse(NOT_SUPPORTED, name + "parameters in `extra`");
     if (grid_x == 0 || grid_y == 0 || grid_z == 0 || block_x == 0 || block_y == 0 || block_z == 0)
         return refuse(INVALID_VALUE, name + "an empty grid or block");
-    if (grid_x > 0x7fffffff || grid_y > 65535 || grid_z > 65535) return refuse(INVALID_VALUE, name + "a grid beyond (2^31 - 1, 65535, 65535) blocks");
+    if (grid_x > 0x7fffffff || grid_y > 65535 || grid_z > 65535)
+        return refuse(INVALID_VALUE, name + "a grid beyond (2^31 - 1, 65535, 65535) blocks");
     uint64_t threads = uint64_t(block_x) * block_y * block_z;
-    if (block_x > 1024 || block_y > 1024 || block_z > 64 || threads > 1024) return refuse(INVALID_VALUE, name + "a block of more than 1024 threads");
+    if (block_x > 1024 || block_y > 1024 || block_z > 64 || threads > 1024)
+        return refuse(INVALID_VALUE, name + "a block of more than 1024 threads");
     if (threads > k.max_threads)
-        return refuse(LAUNCH_OUT_OF_RESOURCES, name + std::to_string(threads) + " threads a block; it was compiled for " + std::to_string(k.max_threads));
+        return refuse(
+            LAUNCH_OUT_OF_RESOURCES,
+            name + std::to_string(threads) + " threads a block; it was compiled for " + std::to_string(k.max_threads));
     if (dynamic_bytes > f->max_dynamic || dynamic_bytes > settings.shared_optin())
-        return refuse(INVALID_VALUE, name + std::to_string(dynamic_bytes) + " bytes of dynamic shared memory; " + std::to_string(f->max_dynamic) +
-                                         " are allowed (cuFuncSetAttribute), the device has " + std::to_string(settings.shared_optin()));
+        return refuse(INVALID_VALUE, name + std::to_string(dynamic_bytes) + " bytes of dynamic shared memory; " +
+                                         std::to_string(f->max_dynamic) +
+                                         " are allowed (cuFuncSetAttribute), the device has " +
+                                         std::to_string(settings.shared_optin()));
     if (k.num_parameters != 0 && parameters == nullptr) return refuse(INVALID_VALUE, name + "no parameters");
     Launch launch{&k, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, dynamic_bytes, {}, 0};
     launch.packed.resize(k.packed_bytes);
-    for (uint32_t i = 0; i < k.num_parameters; i++) memcpy(&launch.packed[k.parameters[i].offset], parameters[i], k.parameters[i].size);
+    for (uint32_t i = 0; i < k.num_parameters; i++)
+        memcpy(&launch.packed[k.parameters[i].offset], parameters[i], k.parameters[i].size);
     return queue_launch(std::move(launch), stream);
 }
 
-STANDIN_API int cuLaunchCooperativeKernel(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**) {
+STANDIN_API int cuLaunchCooperativeKernel(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
+                                          void*, void**) {
     return NOT_SUPPORTED;
 }
 

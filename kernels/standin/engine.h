@@ -127,6 +127,30 @@ void describe_place(char* text, size_t bytes);
 bool in_stack_guard(uintptr_t address);
 bool in_shared_guard(uintptr_t address);
 
+/// Where shared memory lies.
+void shared_arena(uintptr_t* address, size_t* bytes);
+
+// races.cpp
+#if defined(REWIT_STANDIN_RACES)
+#define STANDIN_RACES 1
+/// What the engine tells: a launch begins, a block begins, a thread is about to wait, all threads met, lanes met.
+void races_launch(uint64_t num_blocks);
+void races_block(uint32_t block);
+void races_suspend();
+void races_barrier();
+void races_syncwarp(uint32_t warp, uint32_t mask);
+/// The allocation at `base` is gone.
+void races_forget(uint64_t base);
+#else
+#define STANDIN_RACES 0
+inline void races_launch(uint64_t) {}
+inline void races_block(uint32_t) {}
+inline void races_suspend() {}
+inline void races_barrier() {}
+inline void races_syncwarp(uint32_t, uint32_t) {}
+inline void races_forget(uint64_t) {}
+#endif
+
 // registry
 const std::vector<Kernel>& kernels();
 
@@ -139,6 +163,8 @@ Result release(uint64_t address);
 void retire(uint64_t address);
 /// Whether all of [address, address + bytes) lies in one allocation that is not retired.
 bool is_allocated(uint64_t address, uint64_t bytes);
+/// The allocation that holds `address`.
+bool find_allocation(uint64_t address, uint64_t* base, uint64_t* bytes);
 /// Aborts if a canary beside an allocation changed; `after` names what ran.
 void check_canaries(const char* after);
 /// Writes which allocation `address` belongs to, or is near to.

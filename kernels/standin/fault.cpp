@@ -38,7 +38,9 @@ void on_fault(int number, siginfo_t* info, void* context) {
     if (running() != nullptr) {
         char place[256], where[256], text[640];
         describe_place(place, sizeof place);
-        if (info->si_code <= 0) snprintf(where, sizeof where, "the launch runs for more than %lu s: does it wait for another block?", (unsigned long)settings.timeout);
+        if (info->si_code <= 0)
+            snprintf(where, sizeof where, "the launch runs for more than %lu s: does it wait for another block?",
+                     (unsigned long)settings.timeout);
         else if (number == SIGFPE) snprintf(where, sizeof where, "division by zero");
         else if (number == SIGILL) snprintf(where, sizeof where, "illegal instruction");
         else if (in_stack_guard(address)) snprintf(where, sizeof where, "illegal access: the thread's stack is full");
@@ -175,7 +177,8 @@ extern "C" {
 __attribute__((noreturn)) void __ubsan_handle_type_mismatch_v1_abort(const Mismatch* m, uintptr_t address) {
     unsigned align = 1u << m->log_align;
     if (address == 0) fail("%s:%u: access through a null pointer", m->where.file, m->where.line);
-    fail("%s:%u: misaligned access: address 0x%lx is no multiple of %u", m->where.file, m->where.line, (unsigned long)address, align);
+    fail("%s:%u: misaligned access: address 0x%lx is no multiple of %u", m->where.file, m->where.line,
+         (unsigned long)address, align);
 }
 __attribute__((noreturn)) void __ubsan_handle_out_of_bounds_abort(const Where* w, uintptr_t index) {
     fail("%s:%u: index %ld is outside the array", w->file, w->line, long(index));

@@ -15,7 +15,8 @@
 #error "the stand-in switches fibers in x86-64 assembly"
 #endif
 
-// void standin_switch(void** save, void* to): stores the callee-saved registers and the stack pointer, takes the others'.
+// void standin_switch(void** save, void* to): stores the callee-saved registers and the stack pointer, takes the
+// others'.
 asm(R"(
 .text
 .globl standin_switch
@@ -56,9 +57,9 @@ constexpr size_t RED_ZONE = 64;
 constexpr unsigned char POISON = 0xa5;
 constexpr unsigned char CANARY = 0xc3;
 
-const char* const WARP_NAMES[] = {"__syncwarp", "__shfl*_sync", "__ballot_sync", "__any_sync", "__all_sync", "__match_any_sync",
-                                  "__reduce_add_sync", "__reduce_min_sync", "__reduce_max_sync", "__reduce_and_sync",
-                                  "__reduce_or_sync", "__reduce_xor_sync"};
+const char* const WARP_NAMES[] = {"__syncwarp",        "__shfl*_sync",      "__ballot_sync",     "__any_sync",
+                                  "__all_sync",        "__match_any_sync",  "__reduce_add_sync", "__reduce_min_sync",
+                                  "__reduce_max_sync", "__reduce_and_sync", "__reduce_or_sync",  "__reduce_xor_sync"};
 
 /// A stack for threads to run on.
 struct Fiber {
@@ -145,11 +146,12 @@ __thread Worker* worker __attribute__((tls_model("initial-exec"))) = nullptr;
 
 void* map_region(size_t bytes) {
     void* p = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) {
-        perror("stand-in: mmap");
-        abort();
-    }
+    if (p == MAP_FAILED) fail("no memory for stacks");
     return p;
+}
+
+void open_region(void* from, size_t bytes) {
+    if (mprotect(from, bytes, PROT_READ | PROT_WRITE) != 0) fail("no memory for stacks");
 }
 
 /// Leaves one context for another. `ends`: the one left is never resumed.
@@ -193,10 +195,7 @@ Fiber* Worker::take_fiber() {
         // A guard page lies below each stack, and one above the last.
         Fiber& f = *fibers.back();
         f.stack = stacks + index * (STACK + PAGE) + PAGE;
-        if (mprotect(f.stack, STACK, PROT_READ | PROT_WRITE) != 0) {
-            perror("stand-in: mprotect");
-            abort();
-        }
+        open_region(f.stack, STACK);
         idle.push_back(&f);
     }
     Fiber* f = idle.back();
@@ -256,6 +255,7 @@ DEVICE void Worker::enter(uint32_t thread) {
 
 /// Lets other threads run; returns when this one has been made ready and chosen.
 DEVICE void Worker::suspend() {
+    races_suspend();
     if (ready_warps == 0) stuck();
     uint32_t self = current;
     uint32_t next = pick();
@@ -273,6 +273,7 @@ DEVICE void Worker::suspend() {
 
 /// After a thread has left the kernel: returns with another one to begin on the same fiber, or leaves the fiber.
 void Worker::finish() {
+    races_suspend();
     done++;
     Fiber* fiber = warps[current / 32].fiber[current & 31];
     void* unused;
@@ -300,16 +301,17 @@ void Worker::stuck() {
     auto room = [&] { return sizeof text - size_t(at); };
     for (uint32_t w = 0; w < MAX_THREADS / 32 && at_barrier != 0; w++) {
         if (w * 32 >= count || warps[w].at_barrier == 0) continue;
-        at += snprintf(text + at, room(), "; thread %d waits at the barrier of %s:%d, as do %u others", int(w * 32) + __builtin_ctz(warps[w].at_barrier), barrier_file,
-                       barrier_line, at_barrier - 1);
+        at += snprintf(text + at, room(), "; thread %d waits at the barrier of %s:%d, as do %u others",
+                       int(w * 32) + __builtin_ctz(warps[w].at_barrier), barrier_file, barrier_line, at_barrier - 1);
         break;
     }
     int named = 0;
     for (uint32_t w = 0; w * 32 < count; w++) {
         for (uint32_t i = 0; i < warps[w].num_meetings && named < 4; i++, named++) {
             const Meeting& m = warps[w].meetings[i];
-            at += snprintf(text + at, room(), "; thread %d waits in %s of %s:%d with mask 0x%08x for lanes 0x%08x", int(w * 32) + __builtin_ctz(m.arrived),
-                           WARP_NAMES[size_t(m.kind)], m.file, m.line, m.mask, m.mask & ~m.arrived);
+            at += snprintf(text + at, room(), "; thread %d waits in %s of %s:%d with mask 0x%08x for lanes 0x%08x",
+                           int(w * 32) + __builtin_ctz(m.arrived), WARP_NAMES[size_t(m.kind)], m.file, m.line, m.mask,
+                           m.mask & ~m.arrived);
         }
     }
     fail("%s", text);
@@ -319,7 +321,8 @@ void Worker::check_red_zones() {
     if (STANDIN_ASAN) return;  // the access itself was reported
     auto check = [&](uint32_t from, uint32_t to, const char* name) {
         for (uint32_t i = from; i < to; i++)
-            if (shared_base[i] != CANARY) fail("a write beside shared array `%s`, at byte %u of the block's shared memory", name, i);
+            if (shared_base[i] != CANARY)
+                fail("a write beside shared array `%s`, at byte %u of the block's shared memory", name, i);
     };
     uint32_t at = 0;
     for (const Site& s : sites) {
@@ -363,6 +366,7 @@ void Worker::run_block(const Launch& the_launch, uint3 block, uint64_t seed) {
         warps[w].num_meetings = 0;
     }
     prepare_shared();
+    races_block((block.z * launch->grid.y + block.y) * launch->grid.x + block.x);
     here.block = block;
     here.block_dim = launch->block;
     here.grid_dim = launch->grid;
@@ -389,7 +393,8 @@ uint32_t barrier(uint32_t value, const char* file, int line) {
         w.barrier_file = file;
         w.barrier_line = line;
     } else if (line != w.barrier_line || (file != w.barrier_file && strcmp(file, w.barrier_file) != 0)) {
-        fail("divergent barrier: thread %u is at %s:%d, thread %u at %s:%d", self, file, line, w.barrier_first, w.barrier_file, w.barrier_line);
+        fail("divergent barrier: thread %u is at %s:%d, thread %u at %s:%d", self, file, line, w.barrier_first,
+             w.barrier_file, w.barrier_line);
     }
     w.warps[self / 32].at_barrier |= 1u << (self & 31);
     w.barrier_sum += value;
@@ -397,6 +402,7 @@ uint32_t barrier(uint32_t value, const char* file, int line) {
     if (++w.at_barrier == w.count) {
         w.barrier_result = w.barrier_sum;
         w.at_barrier = w.barrier_sum = 0;
+        races_barrier();
         w.all_ready();
     }
     w.suspend();
@@ -453,10 +459,14 @@ void check_mask(const Worker& w, Warp kind, uint32_t mask, int source, const cha
     uint32_t first = w.current & ~31u, lane = w.current & 31;
     const char* name = WARP_NAMES[size_t(kind)];
     uint32_t lanes = w.count - first >= 32 ? 0xffffffffu : (1u << (w.count - first)) - 1;
-    if (!(mask >> lane & 1)) fail("%s of %s:%d: lane %u calls it with mask 0x%08x, which does not name it", name, file, line, lane, mask);
-    if (mask & ~lanes) fail("%s of %s:%d: mask 0x%08x names lanes that the warp does not have (it has 0x%08x)", name, file, line, mask, lanes);
+    if (!(mask >> lane & 1))
+        fail("%s of %s:%d: lane %u calls it with mask 0x%08x, which does not name it", name, file, line, lane, mask);
+    if (mask & ~lanes)
+        fail("%s of %s:%d: mask 0x%08x names lanes that the warp does not have (it has 0x%08x)", name, file, line, mask,
+             lanes);
     if (kind == Warp::Shuffle && !(mask >> source & 1))
-        fail("%s of %s:%d: lane %u reads lane %d, which mask 0x%08x does not name", name, file, line, lane, source, mask);
+        fail("%s of %s:%d: lane %u reads lane %d, which mask 0x%08x does not name", name, file, line, lane, source,
+             mask);
 }
 
 }  // namespace
@@ -476,6 +486,7 @@ uint64_t warp(Warp kind, uint32_t mask, uint64_t value, int source, const char* 
     if (meeting.arrived == mask) {
         meeting = state.meetings[--state.num_meetings];
         settle(state, kind, mask);
+        if (kind == Warp::Sync) races_syncwarp(self / 32, mask);
         state.ready |= mask;
         w.ready_warps |= 1u << self / 32;
     }
@@ -488,13 +499,15 @@ void* shared(const void* site, size_t bytes, size_t align, const char* name) {
     for (const Site& s : w.sites)
         if (s.key == site) return w.shared_base + s.offset;
     uint32_t from = w.sites.empty() ? 0 : w.static_end;
-    uint32_t start = uint32_t((from + RED_ZONE + max(align, size_t(16)) - 1) / max(align, size_t(16)) * max(align, size_t(16)));
+    uint32_t start =
+        uint32_t((from + RED_ZONE + max(align, size_t(16)) - 1) / max(align, size_t(16)) * max(align, size_t(16)));
     w.static_bytes = uint32_t((w.static_bytes + align - 1) / align * align + bytes);
     if (w.static_bytes > Settings::shared_default)
-        fail("%u bytes of static shared memory with array `%s`; at most %u", w.static_bytes, name, Settings::shared_default);
+        fail("%u bytes of static shared memory with array `%s`; at most %u", w.static_bytes, name,
+             Settings::shared_default);
     if (w.static_bytes + w.launch->dynamic_bytes > settings.shared_optin())
-        fail("%u bytes of static and %u of dynamic shared memory; the device has %u for a block", w.static_bytes, w.launch->dynamic_bytes,
-             settings.shared_optin());
+        fail("%u bytes of static and %u of dynamic shared memory; the device has %u for a block", w.static_bytes,
+             w.launch->dynamic_bytes, settings.shared_optin());
     w.sites.push_back({site, name, start, uint32_t(bytes)});
     w.static_end = uint32_t(start + bytes + RED_ZONE);
     memset(w.shared_base + from, CANARY, w.static_end - from);
@@ -506,7 +519,8 @@ void* shared(const void* site, size_t bytes, size_t align, const char* name) {
 
 void* dynamic_shared(size_t align) {
     Worker& w = *worker;
-    if (align > 16) fail("DYN_SHARED of a type aligned to %zu bytes; the launch's shared memory is aligned to 16", align);
+    if (align > 16)
+        fail("DYN_SHARED of a type aligned to %zu bytes; the launch's shared memory is aligned to 16", align);
     if (w.launch->dynamic_bytes == 0) return w.shared_base + 2 * SHARED_CAPACITY;
     return w.dynamic;
 }
@@ -517,8 +531,8 @@ void describe_place(char* text, size_t bytes) {
     text[0] = 0;
     if (worker == nullptr) return;
     const Here& h = here;
-    snprintf(text, bytes, "kernel %s, block (%u, %u, %u), thread (%u, %u, %u): ", worker->launch->kernel->name, h.block.x, h.block.y, h.block.z, h.thread.x, h.thread.y,
-             h.thread.z);
+    snprintf(text, bytes, "kernel %s, block (%u, %u, %u), thread (%u, %u, %u): ", worker->launch->kernel->name,
+             h.block.x, h.block.y, h.block.z, h.thread.x, h.thread.y, h.thread.z);
 }
 
 bool in_stack_guard(uintptr_t address) {
@@ -533,16 +547,18 @@ bool in_shared_guard(uintptr_t address) {
     return address >= base - PAGE && address < base + 2 * SHARED_CAPACITY + PAGE;
 }
 
+void shared_arena(uintptr_t* address, size_t* bytes) {
+    *address = uintptr_t(worker->shared_base);
+    *bytes = 2 * SHARED_CAPACITY;
+}
+
 namespace {
 
 Worker* make_worker() {
     auto w = new Worker;
     auto base = static_cast<unsigned char*>(map_region(2 * SHARED_CAPACITY + 2 * PAGE));
     w->shared_base = base + PAGE;
-    if (mprotect(base + PAGE, 2 * SHARED_CAPACITY, PROT_READ | PROT_WRITE) != 0) {
-        perror("stand-in: mprotect");
-        abort();
-    }
+    open_region(w->shared_base, 2 * SHARED_CAPACITY);
     return w;
 }
 
@@ -554,14 +570,16 @@ void run_grid(const Launch& launch) {
     Watch watch(launch);
     Random random(launch.seed);
     uint64_t blocks = uint64_t(launch.grid.x) * launch.grid.y * launch.grid.z;
-    if (blocks > UINT32_MAX) fail("kernel %s: a grid of %lu blocks, too many to run here", launch.kernel->name, (unsigned long)blocks);
+    if (blocks > UINT32_MAX)
+        fail("kernel %s: a grid of %lu blocks, too many to run here", launch.kernel->name, (unsigned long)blocks);
     std::vector<uint32_t> order(blocks);
     for (uint32_t i = 0; i < blocks; i++) {
         uint32_t j = random.below(i + 1);
         order[i] = order[j];
         order[j] = i;
     }
-    size_t num_workers = min(blocks, uint64_t(max(settings.threads, 1)));
+    size_t num_workers = STANDIN_RACES ? 1 : min(blocks, uint64_t(max(settings.threads, 1)));
+    races_launch(blocks);
     while (workers.size() < num_workers) workers.push_back(make_worker());
     std::atomic<uint64_t> next{0};
     auto work = [&](Worker* w) {

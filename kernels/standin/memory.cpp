@@ -1,11 +1,13 @@
-// Device and pinned host memory. Every allocation is a mapping of its own: its end lies at a guard page (but for rounding up
-// to 256 bytes), the bytes around it are canaries, it is filled with poison, and after it is freed its pages fault.
+// Device and pinned host memory. Every allocation is a mapping of its own: its end lies at a guard page (but for
+// rounding up to 256 bytes), the bytes around it are canaries, it is filled with poison, and after it is freed its
+// pages fault.
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include <deque>
 #include <map>
+#include <set>
 
 #include "engine.h"
 
@@ -30,6 +32,8 @@ struct Allocation {
 using Table = std::map<uint64_t, Allocation>;
 /// By address: what may be used, and what was freed.
 Table allocations, freed;
+/// Pinned host memory.
+std::set<void*> pinned;
 /// Addresses in `freed`, oldest first.
 std::deque<uint64_t> quarantine;
 uint64_t num_allocations = 0;
@@ -112,6 +116,7 @@ void retire(uint64_t address) {
     check_one(address, a, "the last kernel before this allocation was freed");
     allocations.erase(i);
     freed[address] = a;
+    races_forget(address);
     mapped -= round_up(a.bytes, ALIGN);
     mprotect(a.map, a.map_bytes, PROT_NONE);
     madvise(a.map, a.map_bytes, MADV_DONTNEED);
@@ -131,6 +136,14 @@ bool is_allocated(uint64_t address, uint64_t bytes) {
     return offset <= i->second.bytes && bytes <= i->second.bytes - offset;
 }
 
+bool find_allocation(uint64_t address, uint64_t* base, uint64_t* bytes) {
+    const Table::value_type* i = holder(allocations, address);
+    if (i == nullptr || address < i->first || address >= i->first + i->second.bytes) return false;
+    *base = i->first;
+    *bytes = i->second.bytes;
+    return true;
+}
+
 void check_canaries(const char* after) {
     for (const auto& [base, a] : allocations) check_one(base, a, after);
 }
@@ -144,8 +157,8 @@ void describe_address(uint64_t address, char* text, size_t bytes) {
         return;
     }
     const Allocation& a = i->second;
-    snprintf(text, bytes, "address 0x%lx is at byte %ld of allocation %lu of %lu bytes%s", (unsigned long)address, long(address - i->first), (unsigned long)a.number,
-             (unsigned long)a.bytes, was);
+    snprintf(text, bytes, "address 0x%lx is at byte %ld of allocation %lu of %lu bytes%s", (unsigned long)address,
+             long(address - i->first), (unsigned long)a.number, (unsigned long)a.bytes, was);
 }
 
 void retire_all() {
@@ -229,6 +242,7 @@ STANDIN_API int cuMemHostAlloc(void** address, size_t bytes, unsigned) {
     void* p = nullptr;
     if (posix_memalign(&p, PAGE, bytes) != 0) return OUT_OF_MEMORY;
     memset(p, POISON, bytes);
+    pinned.insert(p);
     *address = p;
     return SUCCESS;
 }
@@ -238,6 +252,7 @@ STANDIN_API int cuMemAllocHost_v2(void** address, size_t bytes) { return cuMemHo
 STANDIN_API int cuMemFreeHost(void* address) {
     Guard guard(the_lock);
     if (Result r = usable()) return r;
+    if (pinned.erase(address) == 0) return refuse(INVALID_VALUE, "free of host memory that is not pinned");
     drain_all();
     free(address);
     return sticky;
@@ -260,9 +275,12 @@ STANDIN_API int cuMemPoolSetAttribute(void* pool, int attribute, const void* val
     Guard guard(the_lock);
     if (pool != &the_pool || value == nullptr) return INVALID_VALUE;
     switch (attribute) {
-        case 1: case 2: case 3: pool_values[attribute] = uint64_t(*static_cast<const int*>(value)); return SUCCESS;
+        case 1:
+        case 2:
+        case 3: pool_values[attribute] = uint64_t(*static_cast<const int*>(value)); return SUCCESS;
         case 4: pool_values[4] = *static_cast<const uint64_t*>(value); return SUCCESS;
-        case 6: case 8:
+        case 6:
+        case 8:
             if (*static_cast<const uint64_t*>(value) != 0) return INVALID_VALUE;
             used_high = used;
             return SUCCESS;
@@ -274,10 +292,14 @@ STANDIN_API int cuMemPoolGetAttribute(void* pool, int attribute, void* value) {
     Guard guard(the_lock);
     if (pool != &the_pool || value == nullptr) return INVALID_VALUE;
     switch (attribute) {
-        case 1: case 2: case 3: *static_cast<int*>(value) = int(pool_values[attribute]); return SUCCESS;
+        case 1:
+        case 2:
+        case 3: *static_cast<int*>(value) = int(pool_values[attribute]); return SUCCESS;
         case 4: *static_cast<uint64_t*>(value) = pool_values[4]; return SUCCESS;
-        case 5: case 7: *static_cast<uint64_t*>(value) = used; return SUCCESS;
-        case 6: case 8: *static_cast<uint64_t*>(value) = used_high; return SUCCESS;
+        case 5:
+        case 7: *static_cast<uint64_t*>(value) = used; return SUCCESS;
+        case 6:
+        case 8: *static_cast<uint64_t*>(value) = used_high; return SUCCESS;
         default: return INVALID_VALUE;
     }
 }

@@ -17,16 +17,36 @@
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __forceinline__ inline __attribute__((always_inline))
 
-struct alignas(8) uint2 { uint32_t x, y; };
-struct uint3 { uint32_t x, y, z; };
-struct alignas(16) uint4 { uint32_t x, y, z, w; };
-struct alignas(8) int2 { int32_t x, y; };
-struct alignas(16) int4 { int32_t x, y, z, w; };
-struct alignas(4) uchar4 { uint8_t x, y, z, w; };
-struct alignas(16) ulonglong2 { unsigned long long x, y; };
-struct alignas(8) float2 { float x, y; };
-struct alignas(16) float4 { float x, y, z, w; };
-struct dim3 { uint32_t x, y, z; };
+struct alignas(8) uint2 {
+    uint32_t x, y;
+};
+struct uint3 {
+    uint32_t x, y, z;
+};
+struct alignas(16) uint4 {
+    uint32_t x, y, z, w;
+};
+struct alignas(8) int2 {
+    int32_t x, y;
+};
+struct alignas(16) int4 {
+    int32_t x, y, z, w;
+};
+struct alignas(4) uchar4 {
+    uint8_t x, y, z, w;
+};
+struct alignas(16) ulonglong2 {
+    unsigned long long x, y;
+};
+struct alignas(8) float2 {
+    float x, y;
+};
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+struct dim3 {
+    uint32_t x, y, z;
+};
 
 inline uint2 make_uint2(uint32_t x, uint32_t y) { return {x, y}; }
 inline uint3 make_uint3(uint32_t x, uint32_t y, uint32_t z) { return {x, y, z}; }
@@ -51,7 +71,20 @@ struct Here {
 };
 extern __thread Here here __attribute__((tls_model("initial-exec")));
 
-enum class Warp : uint8_t { Sync, Shuffle, Ballot, Any, All, MatchAny, ReduceAdd, ReduceMin, ReduceMax, ReduceAnd, ReduceOr, ReduceXor };
+enum class Warp : uint8_t {
+    Sync,
+    Shuffle,
+    Ballot,
+    Any,
+    All,
+    MatchAny,
+    ReduceAdd,
+    ReduceMin,
+    ReduceMax,
+    ReduceAnd,
+    ReduceOr,
+    ReduceXor
+};
 
 /// Waits for all threads of the block.
 /// Returns the sum of `value` over the block.
@@ -88,7 +121,8 @@ struct Kernel {
 };
 void add_kernel(const Kernel& kernel);
 
-template <class T> constexpr uint32_t pointee_align() {
+template <class T>
+constexpr uint32_t pointee_align() {
     if constexpr (std::is_pointer_v<T>) {
         using Pointee = std::remove_pointer_t<T>;
         if constexpr (std::is_void_v<Pointee>) return 1;
@@ -98,7 +132,8 @@ template <class T> constexpr uint32_t pointee_align() {
     }
 }
 
-template <class... Args> struct Layout {
+template <class... Args>
+struct Layout {
     static constexpr size_t count = sizeof...(Args);
     Parameter parameters[count + 1] = {};
     uint32_t bytes = 0;
@@ -106,15 +141,18 @@ template <class... Args> struct Layout {
         size_t i = 0;
         (add<Args>(i++), ...);
     }
-    template <class T> constexpr void add(size_t i) {
+    template <class T>
+    constexpr void add(size_t i) {
         bytes = (bytes + alignof(T) - 1) / alignof(T) * alignof(T);
         parameters[i] = {bytes, sizeof(T), pointee_align<T>()};
         bytes += sizeof(T);
     }
 };
-template <class... Args> inline constexpr Layout<Args...> layout{};
+template <class... Args>
+inline constexpr Layout<Args...> layout{};
 
-template <class T> T parameter(const unsigned char* at) {
+template <class T>
+T parameter(const unsigned char* at) {
     static_assert(std::is_trivially_copyable_v<T>, "kernel parameters are scalars, pointers and plain structs");
     T value;
     memcpy(&value, at, sizeof(T));
@@ -138,18 +176,21 @@ struct Registrar {
 };
 
 /// Checks that an intrinsic's address is aligned, as hardware demands of every access.
-template <class T> inline void check_address(const T* p, const char* what) {
+template <class T>
+inline void check_address(const T* p, const char* what) {
     if (__builtin_expect(uintptr_t(p) % alignof(T) != 0, 0))
         fail("%s of %zu bytes at misaligned address %p", what, sizeof(T), (const void*)p);
 }
 
-template <class T> inline uint64_t bits(T value) {
+template <class T>
+inline uint64_t bits(T value) {
     static_assert(sizeof(T) == 4 || sizeof(T) == 8, "warp intrinsics take values of 4 or 8 bytes");
     uint64_t out = 0;
     memcpy(&out, &value, sizeof(T));
     return out;
 }
-template <class T> inline T from_bits(uint64_t value) {
+template <class T>
+inline T from_bits(uint64_t value) {
     T out;
     memcpy(&out, &value, sizeof(T));
     return out;
@@ -159,9 +200,9 @@ template <class T> inline T from_bits(uint64_t value) {
 
 #define KERNEL(...) extern "C" void
 #define EXPORT(name, threads) static const standin::Registrar register_##name(#name, __FILE__, threads, name);
-#define SHARED(type, name, count)                                                                             \
-    static const char name##_site_ = 0;                                                                       \
-    auto& name = *static_cast<type(*)[count]>(                                                                \
+#define SHARED(type, name, count)              \
+    static const char name##_site_ = 0;        \
+    auto& name = *static_cast<type(*)[count]>( \
         standin::shared(&name##_site_, sizeof(type) * size_t(count), alignof(type), #name))
 #define DYN_SHARED(type, name) type* name = static_cast<type*>(standin::dynamic_shared(alignof(type)))
 
@@ -175,33 +216,39 @@ static const int warpSize = 32;
 
 // Barriers.
 inline void __syncthreads(STANDIN_SITE) { standin::barrier(0, file, line); }
-inline int __syncthreads_count(int predicate, STANDIN_SITE) { return int(standin::barrier(predicate != 0, file, line)); }
+inline int __syncthreads_count(int predicate, STANDIN_SITE) {
+    return int(standin::barrier(predicate != 0, file, line));
+}
 inline int __syncthreads_or(int predicate, STANDIN_SITE) { return standin::barrier(predicate != 0, file, line) != 0; }
 inline int __syncthreads_and(int predicate, STANDIN_SITE) { return standin::barrier(predicate == 0, file, line) == 0; }
 inline void __syncwarp(uint32_t mask = 0xffffffffu, STANDIN_SITE) {
     standin::warp(standin::Warp::Sync, mask, 0, 0, file, line);
 }
 inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-inline void __threadfence_block() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+inline void __threadfence_block() { __atomic_thread_fence(__ATOMIC_ACQ_REL); }
 inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 // Shuffles.
-template <class T> inline T __shfl_sync(uint32_t mask, T value, int source, int width = 32, STANDIN_SITE) {
+template <class T>
+inline T __shfl_sync(uint32_t mask, T value, int source, int width = 32, STANDIN_SITE) {
     int lane = int(standin::lane());
     int from = (lane & ~(width - 1)) | (source & (width - 1));
     return standin::from_bits<T>(standin::warp(standin::Warp::Shuffle, mask, standin::bits(value), from, file, line));
 }
-template <class T> inline T __shfl_up_sync(uint32_t mask, T value, uint32_t delta, int width = 32, STANDIN_SITE) {
+template <class T>
+inline T __shfl_up_sync(uint32_t mask, T value, uint32_t delta, int width = 32, STANDIN_SITE) {
     int lane = int(standin::lane());
     int from = uint32_t(lane & (width - 1)) < delta ? lane : lane - int(delta);
     return standin::from_bits<T>(standin::warp(standin::Warp::Shuffle, mask, standin::bits(value), from, file, line));
 }
-template <class T> inline T __shfl_down_sync(uint32_t mask, T value, uint32_t delta, int width = 32, STANDIN_SITE) {
+template <class T>
+inline T __shfl_down_sync(uint32_t mask, T value, uint32_t delta, int width = 32, STANDIN_SITE) {
     int lane = int(standin::lane());
     int from = uint64_t(lane & (width - 1)) + delta >= uint32_t(width) ? lane : lane + int(delta);
     return standin::from_bits<T>(standin::warp(standin::Warp::Shuffle, mask, standin::bits(value), from, file, line));
 }
-template <class T> inline T __shfl_xor_sync(uint32_t mask, T value, int lane_mask, int width = 32, STANDIN_SITE) {
+template <class T>
+inline T __shfl_xor_sync(uint32_t mask, T value, int lane_mask, int width = 32, STANDIN_SITE) {
     int lane = int(standin::lane());
     int from = lane ^ lane_mask;
     if (from >= (lane & ~(width - 1)) + width) from = lane;
@@ -218,12 +265,13 @@ inline int __any_sync(uint32_t mask, int predicate, STANDIN_SITE) {
 inline int __all_sync(uint32_t mask, int predicate, STANDIN_SITE) {
     return int(standin::warp(standin::Warp::All, mask, predicate != 0, 0, file, line));
 }
-template <class T> inline uint32_t __match_any_sync(uint32_t mask, T value, STANDIN_SITE) {
+template <class T>
+inline uint32_t __match_any_sync(uint32_t mask, T value, STANDIN_SITE) {
     return uint32_t(standin::warp(standin::Warp::MatchAny, mask, standin::bits(value), 0, file, line));
 }
-#define STANDIN_REDUCE(name, kind)                                                                    \
-    inline uint32_t name(uint32_t mask, uint32_t value, STANDIN_SITE) {                               \
-        return uint32_t(standin::warp(standin::Warp::kind, mask, value, 0, file, line));              \
+#define STANDIN_REDUCE(name, kind)                                                       \
+    inline uint32_t name(uint32_t mask, uint32_t value, STANDIN_SITE) {                  \
+        return uint32_t(standin::warp(standin::Warp::kind, mask, value, 0, file, line)); \
     }
 STANDIN_REDUCE(__reduce_add_sync, ReduceAdd)
 STANDIN_REDUCE(__reduce_min_sync, ReduceMin)
@@ -234,12 +282,17 @@ STANDIN_REDUCE(__reduce_xor_sync, ReduceXor)
 #undef STANDIN_REDUCE
 
 // Atomics: on int, uint32_t and 64-bit unsigned words. Each returns the old value.
-template <class T> struct standin_same { using type = T; };
-template <class T> using standin_same_t = typename standin_same<T>::type;
-#define STANDIN_ATOMIC(name, builtin)                                                              \
-    template <class T> inline T name(T* address, standin_same_t<T> value) {                        \
-        standin::check_address(address, #name);                                                    \
-        return builtin(address, value, __ATOMIC_RELAXED);                                          \
+template <class T>
+struct standin_same {
+    using type = T;
+};
+template <class T>
+using standin_same_t = typename standin_same<T>::type;
+#define STANDIN_ATOMIC(name, builtin)                     \
+    template <class T>                                    \
+    inline T name(T* address, standin_same_t<T> value) {  \
+        standin::check_address(address, #name);           \
+        return builtin(address, value, __ATOMIC_RELAXED); \
     }
 STANDIN_ATOMIC(atomicAdd, __atomic_fetch_add)
 STANDIN_ATOMIC(atomicSub, __atomic_fetch_sub)
@@ -248,13 +301,15 @@ STANDIN_ATOMIC(atomicAnd, __atomic_fetch_and)
 STANDIN_ATOMIC(atomicXor, __atomic_fetch_xor)
 STANDIN_ATOMIC(atomicExch, __atomic_exchange_n)
 #undef STANDIN_ATOMIC
-template <class T> inline T atomicCAS(T* address, standin_same_t<T> compare, standin_same_t<T> value) {
+template <class T>
+inline T atomicCAS(T* address, standin_same_t<T> compare, standin_same_t<T> value) {
     standin::check_address(address, "atomicCAS");
     __atomic_compare_exchange_n(address, &compare, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     return compare;
 }
-template <class T> inline T atomicMin(T* address, standin_same_t<T> value) {
-    T old = *address;
+template <class T>
+inline T atomicMin(T* address, standin_same_t<T> value) {
+    T old = __atomic_load_n(address, __ATOMIC_RELAXED);
     while (value < old) {
         T seen = atomicCAS(address, old, value);
         if (seen == old) break;
@@ -262,8 +317,9 @@ template <class T> inline T atomicMin(T* address, standin_same_t<T> value) {
     }
     return old;
 }
-template <class T> inline T atomicMax(T* address, standin_same_t<T> value) {
-    T old = *address;
+template <class T>
+inline T atomicMax(T* address, standin_same_t<T> value) {
+    T old = __atomic_load_n(address, __ATOMIC_RELAXED);
     while (old < value) {
         T seen = atomicCAS(address, old, value);
         if (seen == old) break;
@@ -310,10 +366,11 @@ inline uint32_t __byte_perm(uint32_t a, uint32_t b, uint32_t selector) {
 inline long long clock64() { return 0; }
 
 // Loads and stores with a cache hint.
-#define STANDIN_LOAD(name)                                                \
-    template <class T> inline std::remove_const_t<T> name(T* address) {   \
-        standin::check_address(address, #name);                           \
-        return *address;                                                  \
+#define STANDIN_LOAD(name)                           \
+    template <class T>                               \
+    inline std::remove_const_t<T> name(T* address) { \
+        standin::check_address(address, #name);      \
+        return *address;                             \
     }
 STANDIN_LOAD(__ldg)
 STANDIN_LOAD(__ldcs)
@@ -322,10 +379,11 @@ STANDIN_LOAD(__ldca)
 STANDIN_LOAD(__ldlu)
 STANDIN_LOAD(__ldcv)
 #undef STANDIN_LOAD
-#define STANDIN_STORE(name)                                                              \
-    template <class T> inline void name(T* address, standin_same_t<T> value) {           \
-        standin::check_address(address, #name);                                          \
-        *address = value;                                                                \
+#define STANDIN_STORE(name)                                 \
+    template <class T>                                      \
+    inline void name(T* address, standin_same_t<T> value) { \
+        standin::check_address(address, #name);             \
+        *address = value;                                   \
     }
 STANDIN_STORE(__stcs)
 STANDIN_STORE(__stcg)
@@ -334,8 +392,10 @@ STANDIN_STORE(__stwt)
 #undef STANDIN_STORE
 
 // The overloads of min and max that CUDA has.
-#define STANDIN_MINMAX(A, B, R)                                          \
-    constexpr R min(A a, B b) { return static_cast<R>(a) < static_cast<R>(b) ? static_cast<R>(a) : static_cast<R>(b); } \
+#define STANDIN_MINMAX(A, B, R)                                                               \
+    constexpr R min(A a, B b) {                                                               \
+        return static_cast<R>(a) < static_cast<R>(b) ? static_cast<R>(a) : static_cast<R>(b); \
+    }                                                                                         \
     constexpr R max(A a, B b) { return static_cast<R>(a) < static_cast<R>(b) ? static_cast<R>(b) : static_cast<R>(a); }
 STANDIN_MINMAX(int, int, int)
 STANDIN_MINMAX(unsigned, unsigned, unsigned)

@@ -1,5 +1,5 @@
-// Streams are queues: what is queued runs only when something synchronises, and among streams whose first operation may run a
-// seeded random choice decides. The legacy default stream orders itself with every blocking stream, as in CUDA.
+// Streams are queues: what is queued runs only when something synchronises, and among streams whose first operation may
+// run a seeded random choice decides. The legacy default stream orders itself with every blocking stream, as in CUDA.
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -64,7 +64,9 @@ bool is_ready(const Stream& s) {
     if (first.event && first.event->completed < first.version) return false;
     if (&s == &legacy) {
         for (const auto& other : streams)
-            if (other.second->blocking && !other.second->queue.empty() && other.second->queue.front().number < first.number) return false;
+            if (other.second->blocking && !other.second->queue.empty() &&
+                other.second->queue.front().number < first.number)
+                return false;
         return true;
     }
     return !s.blocking || legacy.queue.empty() || legacy.queue.front().number > first.number;
@@ -85,8 +87,7 @@ bool step() {
 }
 
 void drain(Stream& s) {
-    while (!s.queue.empty() && step()) {
-    }
+    while (!s.queue.empty() && step()) {}
 }
 
 void queue(Stream& s, std::function<void()> run) { s.queue.push_back({++num_operations, std::move(run), nullptr, 0}); }
@@ -127,7 +128,8 @@ Result queue_copy(Copy kind, uint64_t to, uint64_t from, size_t bytes, void* str
     return sticky;
 }
 
-template <class T> Result queue_fill(uint64_t to, T value, size_t count, void* stream) {
+template <class T>
+Result queue_fill(uint64_t to, T value, size_t count, void* stream) {
     if (Result r = usable()) return r;
     Stream* s = find(stream);
     if (s == nullptr) return INVALID_HANDLE;
@@ -163,7 +165,8 @@ void check_parameters(const Launch& launch) {
         memcpy(&address, launch.packed.data() + p.offset, sizeof address);
         if (address == 0) continue;
         if (address % p.pointee_align != 0)
-            fail("kernel %s: parameter %u is 0x%lx, misaligned for its type (%u bytes)", k.name, i, (unsigned long)address, p.pointee_align);
+            fail("kernel %s: parameter %u is 0x%lx, misaligned for its type (%u bytes)", k.name, i,
+                 (unsigned long)address, p.pointee_align);
         if (!is_allocated(address, 0)) {
             char where[256];
             describe_address(address, where, sizeof where);
@@ -175,8 +178,7 @@ void check_parameters(const Launch& launch) {
 }  // namespace
 
 void drain_all() {
-    while (step()) {
-    }
+    while (step()) {}
 }
 
 Result queue_launch(Launch launch, void* stream) {
@@ -315,8 +317,7 @@ STANDIN_API int cuEventSynchronize(void* event) {
     if (Result r = usable()) return r;
     auto e = events.find(event);
     if (e == events.end()) return INVALID_HANDLE;
-    while (e->second->completed < e->second->queued && step()) {
-    }
+    while (e->second->completed < e->second->queued && step()) {}
     return sticky;
 }
 
@@ -342,7 +343,9 @@ STANDIN_API int cuEventElapsedTime(float* milliseconds, void* from, void* to) {
     return SUCCESS;
 }
 
-STANDIN_API int cuEventElapsedTime_v2(float* milliseconds, void* from, void* to) { return cuEventElapsedTime(milliseconds, from, to); }
+STANDIN_API int cuEventElapsedTime_v2(float* milliseconds, void* from, void* to) {
+    return cuEventElapsedTime(milliseconds, from, to);
+}
 
 STANDIN_API int cuMemAllocAsync(uint64_t* address, size_t bytes, void* stream) {
     Guard guard(the_lock);

@@ -36,6 +36,8 @@ int cuMemAlloc_v2(uint64_t*, size_t);
 int cuMemFree_v2(uint64_t);
 int cuMemAllocAsync(uint64_t*, size_t, void*);
 int cuMemFreeAsync(uint64_t, void*);
+int cuMemHostAlloc(void**, size_t, unsigned);
+int cuMemFreeHost(void*);
 int cuMemGetInfo_v2(size_t*, size_t*);
 int cuMemcpyHtoD_v2(uint64_t, const void*, size_t);
 int cuMemcpyDtoH_v2(void*, uint64_t, size_t);
@@ -44,7 +46,8 @@ int cuMemcpyDtoHAsync_v2(void*, uint64_t, size_t, void*);
 int cuMemcpyDtoDAsync_v2(uint64_t, uint64_t, size_t, void*);
 int cuMemsetD32Async(uint64_t, unsigned, size_t, void*);
 int cuLaunchKernel(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**, void**);
-int cuLaunchCooperativeKernel(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**);
+int cuLaunchCooperativeKernel(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*,
+                              void**);
 int cuGetErrorName(int, const char**);
 uint64_t rewit_standin_live_allocations(void);
 uint64_t rewit_standin_used(void);
@@ -96,7 +99,8 @@ struct Driver {
     }
 
     /// Launches and waits.
-    template <class... Args> void run(const char* name, unsigned blocks, unsigned threads, Args... args) {
+    template <class... Args>
+    void run(const char* name, unsigned blocks, unsigned threads, Args... args) {
         OK(launch(name, blocks, threads, 0, nullptr, args...));
         OK(cuCtxSynchronize());
     }
@@ -119,3 +123,16 @@ struct Driver {
         return out;
     }
 };
+
+/// One test.
+struct Case {
+    const char* name;
+    void (*run)();
+    /// What the report must hold; null if the case must pass.
+    const char* report;
+    /// A variable to set, NAME=VALUE.
+    const char* environment = nullptr;
+};
+
+/// works.cpp and caught.cpp.
+extern const std::vector<Case> WORKS, CAUGHT;

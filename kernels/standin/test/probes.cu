@@ -2,8 +2,12 @@
 #include "common.cuh"
 
 /// out[i] = a * in[i] + b; parameters of every size, to see how they are unpacked.
-struct Pair { uint32_t a, b; };
-KERNEL(256) probe_affine(const uint32_t* __restrict__ in, uint64_t* __restrict__ out, Pair pair, uint8_t flag, uint64_t offset, float half) {
+struct Pair {
+    uint32_t a, b;
+};
+KERNEL(256)
+probe_affine(const uint32_t* __restrict__ in, uint64_t* __restrict__ out, Pair pair, uint8_t flag, uint64_t offset,
+             float half) {
     uint32_t i = thread_index();
     out[i] = uint64_t(in[i]) * pair.a + pair.b + offset + (flag == 7 && half == 0.5f ? 0 : 1000000);
 }
@@ -19,7 +23,8 @@ KERNEL(1024) probe_reverse(uint32_t* data) {
 }
 EXPORT(probe_reverse, 1024)
 
-template <class T> DEVICE T* two_arrays(T value) {
+template <class T>
+DEVICE T* two_arrays(T value) {
     SHARED(T, kept, 32);
     if (threadIdx.x < 32) kept[threadIdx.x] = value;
     return kept;
@@ -63,7 +68,8 @@ KERNEL(64) probe_warp(uint32_t* out) {
     __syncwarp();
     out[11 * 64 + t] = sum;
     out[12 * 64 + t] = __reduce_min_sync(all, v) + __reduce_max_sync(all, v);
-    out[13 * 64 + t] = uint32_t(__syncthreads_count(t % 2 == 0)) + uint32_t(__syncthreads_or(t == 9)) * 100 + uint32_t(__syncthreads_and(t != 9)) * 1000;
+    out[13 * 64 + t] = uint32_t(__syncthreads_count(t % 2 == 0)) + uint32_t(__syncthreads_or(t == 9)) * 100 +
+                       uint32_t(__syncthreads_and(t != 9)) * 1000;
 }
 EXPORT(probe_warp, 64)
 
@@ -77,7 +83,7 @@ KERNEL(128) probe_atomics(uint32_t* words, unsigned long long* wide) {
     atomicOr(&words[4], 1u << i % 32);
     atomicAnd(&words[5], ~(1u << i % 32));
     atomicXor(&words[6], i);
-    uint32_t seen = words[7], before;
+    uint32_t seen = *static_cast<volatile uint32_t*>(words + 7), before;
     do {
         before = seen;
         seen = atomicCAS(&words[7], before, before + 2);
@@ -254,8 +260,7 @@ EXPORT(probe_stack, 64)
 
 KERNEL(64) probe_spin(volatile uint32_t* flag) {
     if (blockIdx.x == 0) {
-        while (flag[0] != 1) {
-        }
+        while (flag[0] != 1) {}
     }
 }
 EXPORT(probe_spin, 64)
@@ -268,3 +273,51 @@ KERNEL(64) probe_ticket(uint32_t* ticket, uint32_t* out) {
     out[mine[0] * blockDim.x + threadIdx.x] = mine[0];
 }
 EXPORT(probe_ticket, 64)
+
+// Races, which only a build with --races finds; most give the right result here.
+
+/// Every thread adds to one word without an atomic.
+KERNEL(64) probe_race_count(uint32_t* out) { out[0] += 1; }
+EXPORT(probe_race_count, 64)
+
+/// `between` 0: nothing between writing shared memory and reading what another lane wrote; 1: a shuffle; 2: __syncwarp.
+KERNEL(32) probe_race_lanes(uint32_t* out, uint32_t between) {
+    SHARED(uint32_t, tile, 32);
+    tile[threadIdx.x] = threadIdx.x;
+    uint32_t v = 0;
+    if (between == 1) v = __shfl_xor_sync(0xffffffffu, threadIdx.x, 1);
+    if (between == 2) __syncwarp();
+    out[threadIdx.x] = tile[threadIdx.x ^ 1] + v;
+}
+EXPORT(probe_race_lanes, 32)
+
+/// The barrier after the reads is missing.
+KERNEL(64) probe_race_reuse(uint32_t* out) {
+    SHARED(uint32_t, tile, 64);
+    for (uint32_t i = 0; i < 3; i++) {
+        tile[threadIdx.x] = i + threadIdx.x;
+        __syncthreads();
+        out[threadIdx.x] = tile[63 - threadIdx.x];
+    }
+}
+EXPORT(probe_race_reuse, 64)
+
+/// Blocks pass values on: each adds to what all blocks wrote before, with or without a fence.
+KERNEL(64) probe_race_blocks(uint32_t* ticket, uint32_t* parts, uint32_t* out, uint32_t fence) {
+    SHARED(uint32_t, is_last, 1);
+    parts[thread_index()] = 1;
+    if (fence != 0) __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) is_last[0] = atomicAdd(ticket, 1u) == gridDim.x - 1;
+    __syncthreads();
+    if (is_last[0] == 0) return;
+    __threadfence();
+    uint32_t sum = 0;
+    for (uint32_t b = 0; b < gridDim.x; b++) sum += parts[b * blockDim.x + threadIdx.x];
+    out[threadIdx.x] = sum;
+}
+EXPORT(probe_race_blocks, 64)
+
+/// Every thread sets the same flag, to the same value or to its own.
+KERNEL(64) probe_race_flag(uint32_t* out, uint32_t own) { out[0] = own != 0 ? threadIdx.x : 1; }
+EXPORT(probe_race_flag, 64)

@@ -106,7 +106,10 @@ impl Transcript {
         let device = self.device.as_ref()?;
         let digest: &[u8; 32] = self.input.as_slice().try_into().ok()?;
         let is_monty = |c: u32| encode(c.into())[..] == crate::witness::to_monty(c).to_le_bytes();
-        if num_candidates != u64::from(crate::witness::P) || S != 4 || ![1, 2].into_iter().all(is_monty) {
+        if num_candidates != u64::from(crate::witness::P)
+            || S != 4
+            || ![1, 2].into_iter().all(is_monty)
+        {
             return None;
         }
         // Of the 32 bits, those that must be zero.
@@ -155,7 +158,8 @@ mod tests {
         let device = device();
         // No work, less and more than a launch's first candidates; with input pending and without.
         for (bits, pending) in [(0, true), (1, true), (5, false), (9, true)] {
-            let mut seeds = [None, device.clone()].map(|device| Transcript::challenger(vec![7], device));
+            let mut seeds =
+                [None, device.clone()].map(|device| Transcript::challenger(vec![7], device));
             let expected = {
                 let mut plonky3 = Challenger::from_hasher(vec![7], Blake3);
                 match pending {

@@ -109,7 +109,9 @@ mod tests {
 
     #[test]
     fn rows_are_at_the_points_that_plonky3_has() {
-        let tables = products(BabyBear::GENERATOR, |bit| BabyBear::two_adic_generator((bit + 1).min(27)));
+        let tables = products(BabyBear::GENERATOR, |bit| {
+            BabyBear::two_adic_generator((bit + 1).min(27))
+        });
         // The boundaries of the three tables, and one height whose indices reach the last.
         for log_rows in [1, 9, 10, 19] {
             let root = BabyBear::two_adic_generator(log_rows);
@@ -117,7 +119,8 @@ mod tests {
                 let row = row % (1 << log_rows);
                 let reversed = row.reverse_bits() >> (usize::BITS as usize - log_rows);
                 let expected = BabyBear::GENERATOR * root.exp_u64(reversed as u64);
-                let product = tables[row & 511] * tables[512 + (row >> 9 & 511)] * tables[1024 + (row >> 18)];
+                let product =
+                    tables[row & 511] * tables[512 + (row >> 9 & 511)] * tables[1024 + (row >> 18)];
                 assert_eq!(product, expected, "row {row} of 2^{log_rows}");
             }
         }

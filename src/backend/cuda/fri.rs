@@ -83,7 +83,9 @@ impl<E: ExtensionField<BabyBear>> Prover<'_, E> {
         challenger: &mut C,
     ) -> Result<Proof<E>>
     where
-        C: FieldChallenger<Val> + GrindingChallenger<Witness = Val> + CanObserve<MerkleCap<Val, [u8; 32]>>,
+        C: FieldChallenger<Val>
+            + GrindingChallenger<Witness = Val>
+            + CanObserve<MerkleCap<Val, [u8; 32]>>,
     {
         let log_lens: Vec<_> = inputs.iter().map(|input| input.log_len as usize).collect();
         let log_max_len = log_lens[0];
@@ -129,7 +131,9 @@ impl<E: ExtensionField<BabyBear>> Prover<'_, E> {
         let mut indices = indices;
         let layer_openings = layers.iter().map(|layer| {
             let opening = self.open_layer(layer, &indices)?;
-            indices.iter_mut().for_each(|index| *index >>= layer.log_arity);
+            indices
+                .iter_mut()
+                .for_each(|index| *index >>= layer.log_arity);
             Ok(opening)
         });
         let commit_phase_openings = layer_openings.collect::<Result<_>>()?;
@@ -184,14 +188,20 @@ impl<E: ExtensionField<BabyBear>> Prover<'_, E> {
         indices: &[usize],
     ) -> Result<CommitPhaseMultiStep<E, ExtensionMmcs<Val, E, ValMmcs>>> {
         let leaves = Layer::leaves(&layer.codeword, layer.log_arity, E::DIMENSION);
-        let rows: Vec<_> = indices.iter().map(|index| index >> layer.log_arity).collect();
+        let rows: Vec<_> = indices
+            .iter()
+            .map(|index| index >> layer.log_arity)
+            .collect();
         let elements = extensions::<E>(open_rows(self.device, &[leaves], &rows)?);
         let arity = 1 << layer.log_arity;
-        let siblings = elements.chunks_exact(arity).zip(indices).map(|(row, index)| {
-            let mut row = row.to_vec();
-            row.remove(index % arity);
-            row
-        });
+        let siblings = elements
+            .chunks_exact(arity)
+            .zip(indices)
+            .map(|(row, index)| {
+                let mut row = row.to_vec();
+                row.remove(index % arity);
+                row
+            });
         Ok(CommitPhaseMultiStep {
             sibling_values: siblings.collect(),
             opening_proof: layer.tree.open_paths(&rows, self.cap_height)?,

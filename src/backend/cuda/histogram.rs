@@ -75,7 +75,7 @@ pub(super) fn histogram_bytes(bins: usize) -> u64 {
 
 fn flags(traits: Traits) -> u32 {
     let Traits { skip_zeros, skewed } = traits;
-    u32::from(skip_zeros) * SKIP_ZEROS | u32::from(skewed) * COMBINE
+    (u32::from(skip_zeros) * SKIP_ZEROS) | (u32::from(skewed) * COMBINE)
 }
 
 fn shape(len: usize) -> Shape {

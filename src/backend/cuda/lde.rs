@@ -1,7 +1,7 @@
 //! Low-degree extension of column-major tables on the device.
 
 use super::Device;
-use super::device::{Buffer, Ptr};
+use super::device::{Buffer, Ptr, View};
 use super::launch::{Kernel, Shape};
 use crate::backend::types::Val;
 use crate::witness::to_monty;
@@ -185,7 +185,7 @@ impl Size {
 pub(super) fn extend(
     device: &Device,
     roots: &Roots,
-    input: &Buffer<u32>,
+    input: View<'_, u32>,
     size: Size,
     shift: Val,
 ) -> Result<Buffer<u32>> {
@@ -203,7 +203,7 @@ pub(super) fn extend(
 pub(super) fn extend_into(
     device: &Device,
     roots: &Roots,
-    input: &Buffer<u32>,
+    input: View<'_, u32>,
     output: &Buffer<u32>,
     size: Size,
     shift: Val,
@@ -273,7 +273,7 @@ fn small(
     device: &Device,
     roots: &Roots,
     scales: &Scales,
-    input: &Buffer<u32>,
+    input: View<'_, u32>,
     output: &Buffer<u32>,
     size: Size,
 ) -> Result<()> {
@@ -316,7 +316,7 @@ fn small(
 fn first(
     device: &Device,
     roots: &Roots,
-    input: &Buffer<u32>,
+    input: View<'_, u32>,
     scratch: &Buffer<u32>,
     size: Size,
     column: usize,

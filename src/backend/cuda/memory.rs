@@ -393,7 +393,24 @@ impl<T> Clone for View<'_, T> {
 
 impl<T> Copy for View<'_, T> {}
 
-impl<T> View<'_, T> {
+impl<'a, T> View<'a, T> {
+    /// The items of `range`.
+    ///
+    /// # Panics
+    /// If they are not within.
+    pub(super) fn view(&self, range: Range<usize>) -> View<'a, T> {
+        assert!(
+            range.start <= range.end && range.end <= self.len,
+            "items {range:?} of a view of {}",
+            self.len
+        );
+        View {
+            address: self.address + (range.start * size_of::<T>()) as u64,
+            len: range.end - range.start,
+            _buffer: PhantomData,
+        }
+    }
+
     /// Number of items.
     pub(super) fn len(&self) -> usize {
         self.len

@@ -113,7 +113,7 @@ const COMPUTE: [Compute; 11] = [
         per_round: STATES as u32,
         expected: |thread, rounds| {
             narrow(thread, rounds, u32::MAX, |_, x, next, second| {
-                x & next ^ second
+                (x & next) ^ second
             })
         },
     },
@@ -139,7 +139,7 @@ const COMPUTE: [Compute; 11] = [
         expected: |thread, rounds| {
             narrow(thread, rounds, u32::MAX, |i, x, next, second| {
                 if i % 2 == 0 {
-                    x & next ^ second
+                    (x & next) ^ second
                 } else {
                     low(x, next, second)
                 }
@@ -464,7 +464,7 @@ fn mix(x: u32) -> u32 {
 }
 
 fn high(a: u32, b: u32) -> u32 {
-    (u64::from(a) * u64::from(b) >> 32) as u32
+    ((u64::from(a) * u64::from(b)) >> 32) as u32
 }
 
 fn low(x: u32, next: u32, second: u32) -> u32 {

@@ -11,6 +11,7 @@ mod launch;
 mod lde;
 mod memory;
 mod merkle;
+pub mod micro;
 mod open;
 mod pcs;
 mod plan;
@@ -18,10 +19,10 @@ mod plan;
 pub mod peers;
 mod scan;
 mod sort;
-mod transpose;
-pub mod micro;
+mod table;
 #[cfg(test)]
 mod testing;
+mod transpose;
 
 /// The kernels' images, by file.
 mod images {
@@ -30,5 +31,6 @@ mod images {
 
 pub use challenger::{CudaChallenger, Transcript};
 pub use device::{Device, Info, Mark, MemoryUse, Options};
-pub use pcs::{CommitmentPlan, CpuPcs, CudaPcs, CudaProverData, DeviceMatrix, MatrixPlan};
+pub use pcs::{CommitmentPlan, CpuPcs, CudaPcs, CudaProverData, MatrixPlan};
 pub use plan::Plan;
+pub use table::{DeviceMatrix, DeviceWitness};

@@ -203,11 +203,28 @@ impl<'a, E: ExtensionField<BabyBear>> Opener<'a, E> {
         );
         let target = partial.ptr();
         match E::DIMENSION {
-            4 => self.columns::<5>([COLUMNS_4_1, COLUMNS_4_2], shape, matrix_args, points, target)?,
-            _ => self.columns::<6>([COLUMNS_5_1, COLUMNS_5_2], shape, matrix_args, points, target)?,
+            4 => self.columns::<5>(
+                [COLUMNS_4_1, COLUMNS_4_2],
+                shape,
+                matrix_args,
+                points,
+                target,
+            )?,
+            _ => self.columns::<6>(
+                [COLUMNS_5_1, COLUMNS_5_2],
+                shape,
+                matrix_args,
+                points,
+                target,
+            )?,
         }
         let shape = Shape::linear(output.len(), 256);
-        let args = (partial.ptr(), parts as u32, output.len() as u32, output.ptr());
+        let args = (
+            partial.ptr(),
+            parts as u32,
+            output.len() as u32,
+            output.ptr(),
+        );
         // SAFETY: open_sum's parameters; there are `parts` times the output's words.
         unsafe { self.device.launch(SUM, shape, args) }
     }
@@ -288,7 +305,9 @@ impl<'a, E: ExtensionField<BabyBear>> Opener<'a, E> {
         let output = self.device.alloc("an input of FRI", rows * E::DIMENSION)?;
         let of_height = || {
             let all = self.requests.iter().zip(values);
-            all.filter(|(request, _)| request.matrix.log_height == log_len && request.matrix.width > 0)
+            all.filter(|(request, _)| {
+                request.matrix.log_height == log_len && request.matrix.width > 0
+            })
         };
         let mut points: Vec<E> = Vec::new();
         for at in of_height().flat_map(|(request, _)| &request.points) {
@@ -408,7 +427,12 @@ fn num_parts(rows: usize, num_warps: usize, multiprocessors: usize) -> usize {
 
 /// Elements of the sums that evaluating a matrix leaves for each point, before they are added up.
 pub(super) fn partial_sums(width: usize, log_rows: u32, multiprocessors: usize) -> usize {
-    width * num_parts(1 << log_rows, width.div_ceil(COLUMNS_A_WARP), multiprocessors)
+    width
+        * num_parts(
+            1 << log_rows,
+            width.div_ceil(COLUMNS_A_WARP),
+            multiprocessors,
+        )
 }
 
 /// z (z^n − g^n) / (n g^n), with which the weighted sum of evaluations over g·H, of order
@@ -426,7 +450,8 @@ fn inverses<E: ExtensionField<BabyBear>>(
     z: E,
     log_rows: u32,
 ) -> Result<Buffer<u32>> {
-    let in_coset = |z: BabyBear| (z / BabyBear::GENERATOR).exp_power_of_2(log_rows as usize) == BabyBear::ONE;
+    let in_coset =
+        |z: BabyBear| (z / BabyBear::GENERATOR).exp_power_of_2(log_rows as usize) == BabyBear::ONE;
     if z.as_base().is_some_and(|z| z.is_zero() || in_coset(z)) {
         return Err(Error::Usage(format!(
             "the point {z} to open at is zero or in the domain; draw another"
@@ -479,7 +504,8 @@ fn denominator<E: ExtensionField<BabyBear>, const N: usize>(z: E) -> [u32; N] {
     }
     let mut result = [0; N];
     for (word, coefficient) in result.iter_mut().zip(&norm[..degree]) {
-        [*word] = extension_words::<BabyBear, 1>(coefficient.as_base().expect("fixed by conjugation"));
+        [*word] =
+            extension_words::<BabyBear, 1>(coefficient.as_base().expect("fixed by conjugation"));
     }
     let quotient = quotient[..degree - 1].iter();
     for (words, coefficient) in result[degree..].chunks_exact_mut(degree).zip(quotient) {

@@ -24,13 +24,13 @@ use p3_matrix::dense::RowMajorMatrix;
 use p3_merkle_tree::MerkleCap;
 
 use super::Device;
-use super::device::{Buffer, lock};
+use super::device::lock;
 use super::elements::{Tables, elements, words};
 use super::fri;
 use super::lde;
 use super::merkle::{MatrixRef, MerkleTree};
 use super::open::{Columns, Opener, Request, rows};
-use super::transpose::transpose;
+use super::table::DeviceMatrix;
 use crate::backend::types::{Dft, Val, ValMmcs};
 use crate::{Error, Result};
 
@@ -52,14 +52,6 @@ pub struct CudaPcs<E> {
     fri_cap_height: usize,
     /// An error where Plonky3's trait returns none; the next call that can returns it.
     failure: Arc<Mutex<Option<Error>>>,
-}
-
-/// Evaluations on the device: `[width][height]`.
-#[derive(Debug)]
-pub struct DeviceMatrix {
-    pub(super) words: Buffer<u32>,
-    pub(super) width: usize,
-    pub(super) log_height: u32,
 }
 
 /// Committed matrices, extended, and their tree, all on the device.
@@ -94,26 +86,20 @@ impl<E> fmt::Debug for CudaPcs<E> {
 }
 
 impl DeviceMatrix {
-    /// Number of columns.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// Number of rows.
-    pub fn height(&self) -> usize {
-        1 << self.log_height
+    fn log_height(&self) -> u32 {
+        self.height().ilog2()
     }
 
     pub(super) fn columns(&self) -> Columns<'_> {
         Columns {
-            words: self.words.all(),
-            width: self.width,
-            log_height: self.log_height,
+            words: self.words(),
+            width: self.width(),
+            log_height: self.log_height(),
         }
     }
 
-    fn leaves(&self) -> MatrixRef<'_> {
-        MatrixRef::by_column(self.words.all(), self.width, self.height())
+    pub(super) fn leaves(&self) -> MatrixRef<'_> {
+        MatrixRef::by_column(self.words(), self.width(), self.height())
     }
 }
 
@@ -204,14 +190,7 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
                 "a matrix of {height} rows to commit to: expected a power of two"
             )));
         }
-        let by_row = self.device.upload("a matrix by row", words(&matrix.values))?;
-        let by_column = self.device.alloc("a matrix", by_row.len())?;
-        transpose(&self.device, by_row.all(), by_column.all(), height, width)?;
-        Ok(DeviceMatrix {
-            words: by_column,
-            width,
-            log_height: height.ilog2(),
-        })
+        DeviceMatrix::upload_rows(&self.device, words(&matrix.values), width)
     }
 
     /// Extends evaluations over `domain` to the coset that is committed to.
@@ -223,13 +202,14 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
     pub fn extend(&self, domain: Domain, matrix: &DeviceMatrix) -> Result<DeviceMatrix> {
         assert_eq!(domain.size(), matrix.height(), "a value for each point");
         let log_blowup = self.fri.log_blowup as u32;
-        let size = lde::Size::new(matrix.width, matrix.height(), log_blowup)?;
+        let size = lde::Size::new(matrix.width(), matrix.height(), log_blowup)?;
         let shift = Val::GENERATOR / domain.shift();
-        Ok(DeviceMatrix {
-            words: lde::extend(&self.device, &self.roots, &matrix.words, size, shift)?,
-            width: matrix.width,
-            log_height: matrix.log_height + log_blowup,
-        })
+        let words = lde::extend(&self.device, &self.roots, matrix.words(), size, shift)?;
+        Ok(DeviceMatrix::new(
+            matrix.width(),
+            matrix.height() << log_blowup,
+            words,
+        ))
     }
 
     /// Commits to matrices that are on the device; as [`Pcs::commit`] otherwise.
@@ -279,9 +259,9 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
 
     /// A low-degree extension on the host, rows bit-reversed.
     fn download(&self, matrix: &DeviceMatrix) -> Result<RowMajorMatrix<Val>> {
-        let by_row = rows(&self.device, matrix.columns(), matrix.log_height, false)?;
+        let by_row = rows(&self.device, matrix.columns(), matrix.log_height(), false)?;
         let values = elements(self.device.download(&by_row)?);
-        Ok(RowMajorMatrix::new(values, matrix.width))
+        Ok(RowMajorMatrix::new(values, matrix.width()))
     }
 
     /// The values over `domain` of committed polynomials, in natural order.
@@ -289,18 +269,18 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
         let download = |log_rows| {
             let by_row = rows(&self.device, matrix.columns(), log_rows, true)?;
             let values = elements(self.device.download(&by_row)?);
-            Ok::<_, Error>(RowMajorMatrix::new(values, matrix.width))
+            Ok::<_, Error>(RowMajorMatrix::new(values, matrix.width()))
         };
         let log_size = domain.log_size() as u32;
-        if domain.shift() == Val::GENERATOR && log_size <= matrix.log_height {
+        if domain.shift() == Val::GENERATOR && log_size <= matrix.log_height() {
             return download(log_size);
         }
         // Beyond the committed coset, as when constraints are of a higher degree than the blowup: on
         // the CPU.
-        let low = download(matrix.log_height - self.fri.log_blowup as u32)?;
+        let low = download(matrix.log_height() - self.fri.log_blowup as u32)?;
         let dft = Dft::default();
         let mut coefficients = dft.coset_idft_batch(low, Val::GENERATOR);
-        let num_cells = domain.size() * matrix.width;
+        let num_cells = domain.size() * matrix.width();
         coefficients.values.resize(num_cells, Val::ZERO);
         let values = dft.coset_dft_batch(coefficients, domain.shift());
         Ok(values.to_row_major_matrix())
@@ -341,7 +321,9 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
         let mut transcript = PcsProverTranscript::<C, Val, E>::new(challenger, shape);
         transcript.claimed_openings(&opened);
         let (alpha, batch_witness) = transcript.batch_phase();
-        let inputs = opener.quotients(alpha, &values).inspect_err(|_| transcript.abort())?;
+        let inputs = opener
+            .quotients(alpha, &values)
+            .inspect_err(|_| transcript.abort())?;
         drop(opener);
         let committed: Vec<_> = requests.iter().map(|r| r.prover_data).collect();
         let prover = fri::Prover {
@@ -365,7 +347,10 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
     /// Refuses what FRI cannot fold to its final polynomial, before the transcript is touched.
     fn check_heights(&self, requests: &[Request<'_, E>]) -> Result<()> {
         let log_final_height = self.fri.log_final_poly_len + self.fri.log_blowup;
-        let heights: HashSet<_> = requests.iter().map(|r| r.matrix.log_height as usize).collect();
+        let heights: HashSet<_> = requests
+            .iter()
+            .map(|r| r.matrix.log_height as usize)
+            .collect();
         match heights.iter().min() {
             None => Err(Error::Usage("an opening of no matrix".into())),
             Some(&least) if self.fri.log_final_poly_len > 0 && least <= log_final_height => {
@@ -373,7 +358,9 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
                     log_input_height: least,
                     log_final_height,
                 };
-                Err(Error::Usage(format!("{error}; give a lower --log-final-len")))
+                Err(Error::Usage(format!(
+                    "{error}; give a lower --log-final-len"
+                )))
             }
             Some(_) => Ok(()),
         }
@@ -494,8 +481,8 @@ where
         self.evaluations(matrix, domain).unwrap_or_else(|error| {
             lock(&self.failure).get_or_insert(error);
             RowMajorMatrix::new(
-                Val::zero_vec(domain.size() * matrix.width),
-                matrix.width,
+                Val::zero_vec(domain.size() * matrix.width()),
+                matrix.width(),
             )
         })
     }

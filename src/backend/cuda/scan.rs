@@ -228,7 +228,7 @@ mod tests {
             let rare = 1 + len as u32 / 3;
             let words: Vec<u32> = (0..len)
                 .map(|_| {
-                    if rng.word() % rare == 0 {
+                    if rng.word().is_multiple_of(rare) {
                         rng.word()
                     } else {
                         0
@@ -260,7 +260,13 @@ mod tests {
             (700, 5),
         ] {
             let words: Vec<u32> = (0..rows * len)
-                .map(|_| if rng.word() % 64 == 0 { rng.word() } else { 0 })
+                .map(|_| {
+                    if rng.word().is_multiple_of(64) {
+                        rng.word()
+                    } else {
+                        0
+                    }
+                })
                 .collect();
             for (operator, bound) in ALL {
                 check(&device, operator, bound, rows, &words);

@@ -217,7 +217,7 @@ mod tests {
         ("all zero", |_, _, _| 0),
         ("all ones", |_, _, _| u64::MAX),
         ("sorted", |_, i, _| i),
-        ("reversed", |_, i, n| (n - i) << 7 | 0x55),
+        ("reversed", |_, i, n| ((n - i) << 7) | 0x55),
         ("few distinct", |rng, _, _| {
             [0, 0x0100_0000_8000_0000, u64::MAX, 1, 0x0100_0000_8000_0001][rng.word() as usize % 5]
         }),
@@ -232,7 +232,7 @@ mod tests {
     ];
 
     fn wide(rng: &mut Rng) -> u64 {
-        u64::from(rng.word()) << 32 | u64::from(rng.word())
+        (u64::from(rng.word()) << 32) | u64::from(rng.word())
     }
 
     /// Compares a sort with that of the standard library, which is stable.
@@ -290,7 +290,7 @@ mod tests {
             keys,
             values,
             bits,
-            |key| u64::from(key) >> start & mask,
+            |key| (u64::from(key) >> start) & mask,
             what,
         );
     }
@@ -304,7 +304,14 @@ mod tests {
     ) {
         let mask = u64::MAX >> (64 - bits.len());
         let start = bits.start;
-        check(device, keys, values, bits, |key| key >> start & mask, what);
+        check(
+            device,
+            keys,
+            values,
+            bits,
+            |key| (key >> start) & mask,
+            what,
+        );
     }
 
     #[test]
@@ -378,13 +385,34 @@ mod tests {
         ] {
             let masked: Vec<u32> = keys
                 .iter()
-                .map(|key| key & mask | 0x1111_1111 & !mask)
+                .map(|key| (key & mask) | (0x1111_1111 & !mask))
                 .collect();
             check32(&device, &masked, None, 0..32, "masked");
         }
         let keys: Vec<u64> = (0..5000).map(|_| wide(&mut rng)).collect();
         for bits in [0..1, 63..64, 0..33, 28..36, 7..64] {
             check64(&device, &keys, None, bits, "random");
+        }
+    }
+
+    #[test]
+    fn sorts_whatever_the_length_bits_and_keys() {
+        let Some(device) = device() else { return };
+        for seed in 0..40 {
+            let mut rng = Rng::new(100 + seed);
+            let len = rng.word() % [40, 600, 9000, 30_000][seed as usize % 4];
+            let start = rng.word() % 64;
+            let bits = start..start + 1 + rng.word() % (64 - start);
+            // Few bits set, or many.
+            let mask = [
+                wide(&mut rng),
+                wide(&mut rng) & wide(&mut rng) & wide(&mut rng),
+            ][seed as usize % 2];
+            let keys: Vec<u64> = (0..len).map(|_| wide(&mut rng) & mask).collect();
+            check64(&device, &keys, None, bits.clone(), &format!("seed {seed}"));
+            let bits = bits.start / 2..(bits.end / 2).max(bits.start / 2 + 1);
+            let keys: Vec<u32> = keys.iter().map(|key| *key as u32).collect();
+            check32(&device, &keys, None, bits, &format!("seed {seed}"));
         }
     }
 

@@ -42,8 +42,16 @@ fn agrees<E: ExtensionField<BabyBear>>(seed: u64) {
                 let found = fold(&device, &tables, &codeword, log_arity, beta, next_word).unwrap();
                 let found: Vec<E> = extensions(device.download(&found.words).unwrap());
                 for (row, (&found, &folded)) in found.iter().zip(&expected).enumerate() {
-                    let added = if with_next { weight * next[row] } else { E::ZERO };
-                    assert_eq!(found, folded + added, "row {row} of 2^{log_rows}, arity 2^{log_arity}");
+                    let added = if with_next {
+                        weight * next[row]
+                    } else {
+                        E::ZERO
+                    };
+                    assert_eq!(
+                        found,
+                        folded + added,
+                        "row {row} of 2^{log_rows}, arity 2^{log_arity}"
+                    );
                 }
                 assert_eq!(found.len(), expected.len());
             }

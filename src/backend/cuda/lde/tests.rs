@@ -43,7 +43,7 @@ fn check<D: TwoAdicSubgroupDft<Val>>(
     let input = device.upload("input", words).unwrap();
     let output = device.alloc("output", size.output_len()).unwrap();
     device.fill_bytes(&output, 0xa5).unwrap();
-    extend_into(device, roots, &input, &output, size, shift).unwrap();
+    extend_into(device, roots, input.all(), &output, size, shift).unwrap();
     let found = device.download(&output).unwrap();
     let expected = expected(dft, words, size, shift);
     if let Some(at) = (0..found.len()).find(|&i| found[i] != expected[i]) {
@@ -170,7 +170,7 @@ fn an_empty_table_extends_to_an_empty_one() {
     let size = size(0, 20, 1);
     assert_eq!(size.working_bytes(), 0);
     let input = device.alloc("input", 0).unwrap();
-    let output = extend(&device, &roots, &input, size, Val::ONE).unwrap();
+    let output = extend(&device, &roots, input.all(), size, Val::ONE).unwrap();
     assert_eq!(output.len(), 0);
 }
 
@@ -195,7 +195,7 @@ fn working_bytes_are_those_taken() {
         let input = device.zeros("input", size.input_len()).unwrap();
         device.reset_peak();
         let before = device.memory().live;
-        let output = extend(&device, &roots, &input, size, Val::GENERATOR).unwrap();
+        let output = extend(&device, &roots, input.all(), size, Val::GENERATOR).unwrap();
         let output_bytes = 4 * output.len() as u64;
         let taken = device.memory().peak - before;
         assert_eq!(taken, output_bytes + size.working_bytes());
@@ -225,7 +225,7 @@ fn times() {
         let mut seconds = Vec::new();
         for _ in 0..12 {
             let start = device.mark().unwrap();
-            extend_into(&device, &roots, &input, &output, size, Val::GENERATOR).unwrap();
+            extend_into(&device, &roots, input.all(), &output, size, Val::GENERATOR).unwrap();
             seconds.push(device.mark().unwrap().seconds_since(&start).unwrap());
         }
         // The first two warm up.

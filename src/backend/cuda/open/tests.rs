@@ -79,7 +79,11 @@ fn agrees<E: ExtensionField<BabyBear>>(
             continue;
         }
         let rows = lde.height() >> log_blowup;
-        let low = lde.split_rows(rows).0.bit_reverse_rows().to_row_major_matrix();
+        let low = lde
+            .split_rows(rows)
+            .0
+            .bit_reverse_rows()
+            .to_row_major_matrix();
         for (&point, values) in request.points.iter().zip(values) {
             assert_eq!(low.interpolate_coset(BabyBear::GENERATOR, point), *values);
         }
@@ -90,7 +94,10 @@ fn agrees<E: ExtensionField<BabyBear>>(
     let mut heights: Vec<_> = requests.iter().map(|r| r.matrix.log_height).collect();
     heights.sort_unstable_by(|a, b| b.cmp(a));
     heights.dedup();
-    assert_eq!(codewords.iter().map(|c| c.log_len).collect::<Vec<_>>(), heights);
+    assert_eq!(
+        codewords.iter().map(|c| c.log_len).collect::<Vec<_>>(),
+        heights
+    );
     for codeword in &codewords {
         let log_len = codeword.log_len as usize;
         let root = BabyBear::two_adic_generator(log_len);

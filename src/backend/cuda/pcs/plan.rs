@@ -45,7 +45,11 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
             let size = Size::new(matrix.width, 1 << matrix.log_rows, log_blowup)?;
             let bytes = 4 * size.input_len() as u64;
             if !resident {
-                let held = [("extensions", extended), ("by row", bytes), ("trace", bytes)];
+                let held = [
+                    ("extensions", extended),
+                    ("by row", bytes),
+                    ("trace", bytes),
+                ];
                 plan.step("transpose", &held);
             }
             let trace = if resident { 0 } else { bytes };
@@ -58,7 +62,10 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
             plan.step("extend", &held);
             extended += next;
         }
-        let held = [("extensions", extended), ("tree", self.tree_bytes(matrices))];
+        let held = [
+            ("extensions", extended),
+            ("tree", self.tree_bytes(matrices)),
+        ];
         plan.step("tree", &held);
         Ok(plan)
     }
@@ -78,28 +85,41 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
         // One table is of the point of all, others of the points of one height.
         let own = |height| {
             let of_height = all().filter(|m| log_height(m) == height);
-            of_height.map(|m| m.num_points.saturating_sub(1)).max().unwrap_or(0) as u64
+            of_height
+                .map(|m| m.num_points.saturating_sub(1))
+                .max()
+                .unwrap_or(0) as u64
         };
         let is_opened = all().any(|m| m.num_points > 0);
         let rows: u64 = heights.iter().map(|&height| own(height) << height).sum();
         let inverses = element * (rows + (u64::from(is_opened) << tallest));
 
         let multiprocessors = self.device.info().num_multiprocessors as usize;
-        let values: u64 = all().map(|m| (m.width * m.num_points) as u64 * element).sum();
+        let values: u64 = all()
+            .map(|m| (m.width * m.num_points) as u64 * element)
+            .sum();
         let partial = all().map(|m| {
             open::partial_sums(m.width, m.log_rows, multiprocessors) as u64
                 * m.num_points.min(open::POINTS) as u64
                 * element
         });
         let partial = partial.max().unwrap_or(0);
-        let held = [("inverses", inverses), ("values", values), ("partial sums", partial)];
+        let held = [
+            ("inverses", inverses),
+            ("values", values),
+            ("partial sums", partial),
+        ];
         plan.step("values", &held);
 
         let inputs: u64 = heights.iter().map(|&height| element << height).sum();
         let widest = all().map(|m| m.width).max().unwrap_or(0) as u64;
         let powers = widest * 4 * E::DIMENSION.next_power_of_two() as u64;
         let terms = 80 * all().count() as u64;
-        let held = [("inverses", inverses), ("inputs of FRI", inputs), ("powers and terms", powers + terms)];
+        let held = [
+            ("inverses", inverses),
+            ("inputs of FRI", inputs),
+            ("powers and terms", powers + terms),
+        ];
         plan.step("quotients", &held);
 
         let lens: Vec<_> = heights.iter().map(|&height| height as usize).collect();
@@ -118,8 +138,16 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
             open_bytes(num_queries, 1 << tallest, width)
         });
         let row = E::DIMENSION << self.fri.max_log_arity;
-        let opening = openings.max().unwrap_or(0).max(open_bytes(num_queries, 1 << tallest, row));
-        let held = [("inputs of FRI", inputs), ("layers", layers), ("trees", trees), ("queries", opening)];
+        let opening = openings
+            .max()
+            .unwrap_or(0)
+            .max(open_bytes(num_queries, 1 << tallest, row));
+        let held = [
+            ("inputs of FRI", inputs),
+            ("layers", layers),
+            ("trees", trees),
+            ("queries", opening),
+        ];
         plan.step("fri", &held);
         plan
     }
@@ -130,6 +158,8 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
 
     fn tree_bytes(&self, matrices: &[MatrixPlan]) -> u64 {
         let tallest = matrices.iter().map(|m| m.log_rows).max();
-        tallest.map_or(0, |log_rows| tree_bytes(1 << (log_rows + self.fri.log_blowup as u32)))
+        tallest.map_or(0, |log_rows| {
+            tree_bytes(1 << (log_rows + self.fri.log_blowup as u32))
+        })
     }
 }

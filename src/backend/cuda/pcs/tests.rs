@@ -87,7 +87,10 @@ fn points<E: ExtensionField<Val>>(shape: &[&[MatrixShape]], zeta: E) -> Vec<Vec<
         points.extend(domain.next_point(zeta).filter(|_| next));
         (domain, points)
     };
-    shape.iter().map(|m| m.iter().map(of_matrix).collect()).collect()
+    shape
+        .iter()
+        .map(|m| m.iter().map(of_matrix).collect())
+        .collect()
 }
 
 fn sent<E, C, P>(pcs: &P, shape: &[&[MatrixShape]], seed: u64, mut challenger: C) -> Sent<E>
@@ -114,12 +117,19 @@ where
         challenger.observe(cap.clone());
     }
     let zeta: E = challenger.sample();
-    let requests = committed.iter().zip(points(shape, zeta)).map(|((_, data), points)| {
-        let points: Vec<_> = points.into_iter().map(|(_, points)| points).collect();
-        (data, points).into()
-    });
+    let requests = committed
+        .iter()
+        .zip(points(shape, zeta))
+        .map(|((_, data), points)| {
+            let points: Vec<_> = points.into_iter().map(|(_, points)| points).collect();
+            (data, points).into()
+        });
     let (values, proof) = pcs.open(requests.collect(), &mut challenger).unwrap();
-    (committed.into_iter().map(|(cap, _)| cap).collect(), values, proof)
+    (
+        committed.into_iter().map(|(cap, _)| cap).collect(),
+        values,
+        proof,
+    )
 }
 
 /// Whether Plonky3's verifier accepts.
@@ -130,12 +140,22 @@ fn accepted<E: ExtensionField<Val>>(case: &Case, shape: &[&[MatrixShape]], sent:
         challenger.observe(cap.clone());
     }
     let zeta: E = challenger.sample();
-    let claims = caps.iter().zip(points(shape, zeta)).zip(values).map(|((cap, points), values)| {
-        let matrices = points.into_iter().zip(values).map(|((domain, points), values)| {
-            (domain, points.into_iter().zip(values.iter().cloned()).collect())
+    let claims = caps
+        .iter()
+        .zip(points(shape, zeta))
+        .zip(values)
+        .map(|((cap, points), values)| {
+            let matrices = points
+                .into_iter()
+                .zip(values)
+                .map(|((domain, points), values)| {
+                    (
+                        domain,
+                        points.into_iter().zip(values.iter().cloned()).collect(),
+                    )
+                });
+            (cap.clone(), matrices.collect()).into()
         });
-        (cap.clone(), matrices.collect()).into()
-    });
     let pcs = case.cpu::<E>();
     Pcs::<E, Challenger>::verify(&pcs, claims.collect(), proof, &mut challenger).is_ok()
 }
@@ -169,10 +189,32 @@ fn proofs_are_plonky3s_to_the_byte() {
         PLAIN,
         // Arities 4 and 8 that joining inputs cut short; final polynomials of 2, 4 and 32 elements;
         // caps of both kinds, also larger than the smallest layer's tree; blowups.
-        Case { log_arity: 2, log_final_len: 1, caps: (2, 0), ..PLAIN },
-        Case { log_arity: 3, log_final_len: 2, caps: (0, 3), log_blowup: 2, ..PLAIN },
-        Case { log_arity: 1, log_final_len: 5, caps: (3, 2), log_blowup: 3, ..PLAIN },
-        Case { log_arity: 5, log_blowup: 2, caps: (20, 20), ..PLAIN },
+        Case {
+            log_arity: 2,
+            log_final_len: 1,
+            caps: (2, 0),
+            ..PLAIN
+        },
+        Case {
+            log_arity: 3,
+            log_final_len: 2,
+            caps: (0, 3),
+            log_blowup: 2,
+            ..PLAIN
+        },
+        Case {
+            log_arity: 1,
+            log_final_len: 5,
+            caps: (3, 2),
+            log_blowup: 3,
+            ..PLAIN
+        },
+        Case {
+            log_arity: 5,
+            log_blowup: 2,
+            caps: (20, 20),
+            ..PLAIN
+        },
     ];
     for case in cases {
         proofs_are_equal::<Challenge<4>>(case, MIXED);
@@ -199,9 +241,18 @@ fn small_and_lone_matrices() {
 #[test]
 fn with_grinding_the_smallest_witnesses_are_found() {
     let Some(device) = device() else { return };
-    let case = Case { grinding: [3, 2, 5], log_arity: 2, ..PLAIN };
+    let case = Case {
+        grinding: [3, 2, 5],
+        log_arity: 2,
+        ..PLAIN
+    };
     let seed = vec![1, 2, 3];
-    let cpu = sent::<Challenge<4>, _, _>(&case.cpu(), MIXED, 9, Transcript::challenger(seed.clone(), None));
+    let cpu = sent::<Challenge<4>, _, _>(
+        &case.cpu(),
+        MIXED,
+        9,
+        Transcript::challenger(seed.clone(), None),
+    );
     let on_device = Transcript::challenger(seed, Some(device.clone()));
     let cuda = sent::<Challenge<4>, _, _>(&case.cuda(&device), MIXED, 9, on_device);
     assert!(bytes(&cuda) == bytes(&cpu), "proofs differ");
@@ -214,7 +265,10 @@ fn with_grinding_the_smallest_witnesses_are_found() {
 #[test]
 fn tampered_proofs_are_rejected() {
     let Some(device) = device() else { return };
-    let case = Case { grinding: [0, 0, 2], ..PLAIN };
+    let case = Case {
+        grinding: [0, 0, 2],
+        ..PLAIN
+    };
     let make = || sent::<Challenge<4>, _, _>(&case.cuda(&device), MIXED, 3, plonky3());
     assert!(accepted(&case, MIXED, &make()));
     let tampers: [fn(&mut Sent<Challenge<4>>); 6] = [
@@ -236,7 +290,11 @@ fn tampered_proofs_are_rejected() {
 fn evaluations_and_quotients_are_plonky3s() {
     type E = Challenge<4>;
     let Some(device) = device() else { return };
-    let case = Case { log_blowup: 2, caps: (1, 0), ..PLAIN };
+    let case = Case {
+        log_blowup: 2,
+        caps: (1, 0),
+        ..PLAIN
+    };
     let (cpu, cuda) = (case.cpu::<E>(), case.cuda::<E>(&device));
     let mut rng = Rng::new(5);
     let domain = Domain::new(Val::ONE, 5).unwrap();
@@ -245,8 +303,15 @@ fn evaluations_and_quotients_are_plonky3s() {
     let (_, cuda_data) = Pcs::<E, Challenger>::commit(&cuda, evaluations).unwrap();
     let coset = |shift, log_size| Domain::new(shift, log_size).unwrap();
     // Smaller than the trace, as large as quotients need, the whole coset; beyond it, and elsewhere.
-    let domains = [(5, Val::GENERATOR), (3, Val::GENERATOR), (7, Val::GENERATOR)];
-    for (log_size, shift) in domains.into_iter().chain([(8, Val::GENERATOR), (6, Val::TWO)]) {
+    let domains = [
+        (5, Val::GENERATOR),
+        (3, Val::GENERATOR),
+        (7, Val::GENERATOR),
+    ];
+    for (log_size, shift) in domains
+        .into_iter()
+        .chain([(8, Val::GENERATOR), (6, Val::TWO)])
+    {
         let domain = coset(shift, log_size);
         for index in 0..2 {
             type P = CpuPcs<E>;
@@ -256,20 +321,34 @@ fn evaluations_and_quotients_are_plonky3s() {
             let found = UnivariateStarkPcs::<E, Challenger>::get_evaluations_on_domain(
                 &cuda, &cuda_data, index, domain,
             );
-            assert_eq!(found, expected.to_row_major_matrix(), "2^{log_size}, shift {shift}");
+            assert_eq!(
+                found,
+                expected.to_row_major_matrix(),
+                "2^{log_size}, shift {shift}"
+            );
         }
     }
 
     let domain = coset(Val::GENERATOR, 6);
     let values = matrix(&mut rng, 6, 4);
-    let chunks = |num| domain.split_domains(num).into_iter().zip(domain.split_evals(num, values.clone()));
-    let expected = UnivariateStarkPcs::<E, Challenger>::get_quotient_ldes(&cpu, chunks(2), 2).unwrap();
-    let found = UnivariateStarkPcs::<E, Challenger>::get_quotient_ldes(&cuda, chunks(2), 2).unwrap();
+    let chunks = |num| {
+        domain
+            .split_domains(num)
+            .into_iter()
+            .zip(domain.split_evals(num, values.clone()))
+    };
+    let expected =
+        UnivariateStarkPcs::<E, Challenger>::get_quotient_ldes(&cpu, chunks(2), 2).unwrap();
+    let found =
+        UnivariateStarkPcs::<E, Challenger>::get_quotient_ldes(&cuda, chunks(2), 2).unwrap();
     assert_eq!(found, expected);
-    let (expected_cap, _) = UnivariateStarkPcs::<E, Challenger>::commit_ldes(&cpu, expected).unwrap();
+    let (expected_cap, _) =
+        UnivariateStarkPcs::<E, Challenger>::commit_ldes(&cpu, expected).unwrap();
     let (cap, _) = UnivariateStarkPcs::<E, Challenger>::commit_ldes(&cuda, found).unwrap();
     assert_eq!(cap, expected_cap);
-    let (cap, _) = UnivariateStarkPcs::<E, Challenger>::commit_quotient(&cuda, domain, values.clone(), 2).unwrap();
+    let (cap, _) =
+        UnivariateStarkPcs::<E, Challenger>::commit_quotient(&cuda, domain, values.clone(), 2)
+            .unwrap();
     assert_eq!(cap, expected_cap);
 }
 
@@ -277,35 +356,61 @@ fn evaluations_and_quotients_are_plonky3s() {
 fn impossible_requests_are_errors() {
     type E = Challenge<4>;
     let Some(device) = device() else { return };
-    let case = Case { log_final_len: 2, ..PLAIN };
+    let case = Case {
+        log_final_len: 2,
+        ..PLAIN
+    };
     let cuda = case.cuda::<E>(&device);
     let mut rng = Rng::new(5);
     let domain = Domain::new(Val::ONE, 2).unwrap();
-    let (_, data) = Pcs::<E, Challenger>::commit(&cuda, [(domain, matrix(&mut rng, 2, 1))]).unwrap();
+    let (_, data) =
+        Pcs::<E, Challenger>::commit(&cuda, [(domain, matrix(&mut rng, 2, 1))]).unwrap();
     let open = |points: Vec<E>| {
-        let request = OpeningRequest { prover_data: &data, points: vec![points] };
+        let request = OpeningRequest {
+            prover_data: &data,
+            points: vec![points],
+        };
         cuda.open(vec![request], &mut plonky3()).map(|_| ())
     };
     // As many rows as the final polynomial has coefficients, and nothing opened at all.
     assert!(matches!(open(vec![E::TWO]), Err(Error::Usage(_))));
     let nothing = cuda.open(vec![], &mut plonky3()).map(|_| ());
     assert!(matches!(nothing, Err(Error::Usage(_))));
-    assert!(matches!(Pcs::<E, Challenger>::commit(&cuda, []), Err(Error::Usage(_))));
+    assert!(matches!(
+        Pcs::<E, Challenger>::commit(&cuda, []),
+        Err(Error::Usage(_))
+    ));
     // A matrix shorter than the blowup.
-    let short = UnivariateStarkPcs::<E, Challenger>::commit_ldes(&cuda, vec![matrix(&mut rng, 0, 1)]);
+    let short =
+        UnivariateStarkPcs::<E, Challenger>::commit_ldes(&cuda, vec![matrix(&mut rng, 0, 1)]);
     assert!(matches!(short, Err(Error::Usage(_))));
     // Extended beyond the field's roots of unity: a million rows of no memory.
     let long = Domain::new(Val::ONE, 27).unwrap();
-    let empty = DeviceMatrix { words: device.alloc("nothing", 0).unwrap(), width: 0, log_height: 27 };
+    let empty = DeviceMatrix::new(0, 1 << 27, device.alloc("nothing", 0).unwrap());
     assert!(matches!(cuda.extend(long, &empty), Err(Error::Usage(_))));
     for fri in [
-        FriParameters { log_blowup: 0, ..case.fri() },
-        FriParameters { max_log_arity: 0, ..case.fri() },
-        FriParameters { num_queries: 0, ..case.fri() },
+        FriParameters {
+            log_blowup: 0,
+            ..case.fri()
+        },
+        FriParameters {
+            max_log_arity: 0,
+            ..case.fri()
+        },
+        FriParameters {
+            num_queries: 0,
+            ..case.fri()
+        },
     ] {
-        assert!(matches!(CudaPcs::<E>::new(&device, val_mmcs(0), fri), Err(Error::Usage(_))));
+        assert!(matches!(
+            CudaPcs::<E>::new(&device, val_mmcs(0), fri),
+            Err(Error::Usage(_))
+        ));
     }
-    assert!(matches!(CudaPcs::<Val>::new(&device, val_mmcs(0), case.fri()), Err(Error::Usage(_))));
+    assert!(matches!(
+        CudaPcs::<Val>::new(&device, val_mmcs(0), case.fri()),
+        Err(Error::Usage(_))
+    ));
 }
 
 /// The rows of a Fibonacci sequence: a program that is not this crate's.
@@ -353,14 +458,22 @@ fn fibonacci(log_rows: usize) -> (RowMajorMatrix<Val>, Vec<Val>) {
 fn a_foreign_air_is_proven() {
     type E = Challenge<4>;
     let Some(device) = device() else { return };
-    let case = Case { log_blowup: 2, log_final_len: 2, log_arity: 2, ..PLAIN };
+    let case = Case {
+        log_blowup: 2,
+        log_final_len: 2,
+        log_arity: 2,
+        ..PLAIN
+    };
     let (trace, public) = fibonacci(7);
     let cpu = StarkConfig::<_, E, _>::new(case.cpu::<E>(), plonky3());
     let cuda = StarkConfig::<_, E, _>::new(case.cuda::<E>(&device), plonky3());
     let expected = prove(&cpu, &FibonacciAir, trace.clone(), &public).unwrap();
     let proof = prove(&cuda, &FibonacciAir, trace, &public).unwrap();
     let proof = postcard::to_stdvec(&proof).unwrap();
-    assert!(proof == postcard::to_stdvec(&expected).unwrap(), "proofs differ");
+    assert!(
+        proof == postcard::to_stdvec(&expected).unwrap(),
+        "proofs differ"
+    );
     let proof = postcard::from_bytes(&proof).unwrap();
     verify(&cpu, &FibonacciAir, &proof, &public).unwrap();
 }
@@ -370,7 +483,10 @@ fn a_device_that_is_too_small_is_an_error_at_every_step() {
     type E = Challenge<4>;
     let Some(whole) = device() else { return };
     let (trace, public) = fibonacci(9);
-    let case = Case { log_final_len: 1, ..PLAIN };
+    let case = Case {
+        log_final_len: 1,
+        ..PLAIN
+    };
     let prove_with = |device: &Device| {
         let pcs = CudaPcs::<E>::new(device, val_mmcs(0), case.fri())?;
         let challenger: CudaChallenger = Transcript::challenger(vec![1], None);
@@ -388,16 +504,27 @@ fn a_device_that_is_too_small_is_an_error_at_every_step() {
     let mut failures = HashSet::new();
     for step in 1..=24 {
         let budget = Some(step * 6_000);
-        let device = device_with(&Options { ordinal: 0, vram_budget: budget }).unwrap();
+        let device = device_with(&Options {
+            ordinal: 0,
+            vram_budget: budget,
+        })
+        .unwrap();
         match prove_with(&device) {
             Ok(()) => {}
             Err(Error::OutOfDeviceMemory(text) | Error::Resource(text)) => {
-                assert!(text.contains("OutOfDeviceMemory") || text.contains("needs"), "{text}");
+                assert!(
+                    text.contains("OutOfDeviceMemory") || text.contains("needs"),
+                    "{text}"
+                );
                 failures.insert(text);
             }
             Err(other) => panic!("{other}"),
         }
-        assert_eq!(device.memory().live, 0, "all is freed after {budget:?} bytes");
+        assert_eq!(
+            device.memory().live,
+            0,
+            "all is freed after {budget:?} bytes"
+        );
     }
     assert!(failures.len() > 3, "{failures:?}");
 }
@@ -410,7 +537,10 @@ fn memory_is_what_was_planned() {
     }
     // Its own account of memory.
     let device = device_with(&Options::default()).unwrap();
-    let case = Case { log_arity: 2, ..PLAIN };
+    let case = Case {
+        log_arity: 2,
+        ..PLAIN
+    };
     let cuda = case.cuda::<E>(&device);
     let shapes: [&[MatrixShape]; 2] = [&[(10, 3, true), (12, 20, true)], &[(11, 8, false)]];
     let of_matrix = |&(log_rows, width, next): &MatrixShape| MatrixPlan {
@@ -422,7 +552,10 @@ fn memory_is_what_was_planned() {
     // The plan holds, and does not exceed what is used by more than a fifth.
     let check = |planned: u64, before: u64, what: &str| {
         let used = device.memory().peak - before;
-        assert!(used <= planned && planned <= used + used / 5, "{what}: {used} of {planned} planned");
+        assert!(
+            used <= planned && planned <= used + used / 5,
+            "{what}: {used} of {planned} planned"
+        );
         device.reset_peak();
     };
     let mut rng = Rng::new(2);
@@ -434,19 +567,31 @@ fn memory_is_what_was_planned() {
         let before = device.memory().live;
         let evaluations: Vec<_> = shape
             .iter()
-            .map(|&(log_rows, width, _)| (Domain::new(Val::ONE, log_rows).unwrap(), matrix(&mut rng, log_rows, width)))
+            .map(|&(log_rows, width, _)| {
+                (
+                    Domain::new(Val::ONE, log_rows).unwrap(),
+                    matrix(&mut rng, log_rows, width),
+                )
+            })
             .collect();
         let (_, data) = Pcs::<E, Challenger>::commit(&cuda, evaluations).unwrap();
         assert_eq!(device.memory().live - before, cuda.committed_bytes(plan));
-        check(cuda.plan_commit(plan, false).unwrap().peak_bytes(), before, "commit");
+        check(
+            cuda.plan_commit(plan, false).unwrap().peak_bytes(),
+            before,
+            "commit",
+        );
         committed.push(data);
     }
     let before = device.memory().live;
     let zeta: E = challenger.sample();
-    let requests = committed.iter().zip(points(&shapes, zeta)).map(|(data, points)| {
-        let points: Vec<_> = points.into_iter().map(|(_, points)| points).collect();
-        (data, points).into()
-    });
+    let requests = committed
+        .iter()
+        .zip(points(&shapes, zeta))
+        .map(|(data, points)| {
+            let points: Vec<_> = points.into_iter().map(|(_, points)| points).collect();
+            (data, points).into()
+        });
     cuda.open(requests.collect(), &mut challenger).unwrap();
     let plans: Vec<_> = plans.iter().map(Vec::as_slice).collect();
     check(cuda.plan_open(&plans).peak_bytes(), before, "open");
