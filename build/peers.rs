@@ -13,7 +13,8 @@ pub(crate) fn build(root: &Path, out: &Path) -> Result<(), String> {
     println!("cargo::rerun-if-changed=peers");
     println!("cargo::rerun-if-env-changed=DEP_SPPARK_ROOT");
     // The crate's build script says where its headers are.
-    let headers = std::env::var_os("DEP_SPPARK_ROOT").ok_or("sppark does not say where its headers are")?;
+    let headers =
+        std::env::var_os("DEP_SPPARK_ROOT").ok_or("sppark does not say where its headers are")?;
     let compiler = Compiler::find(root)?;
     let mut nvcc = Command::new(compiler.nvcc());
     nvcc.args(["-lib", "-std=c++17", "-O3", "-DFEATURE_BABY_BEAR"]);
@@ -21,12 +22,17 @@ pub(crate) fn build(root: &Path, out: &Path) -> Result<(), String> {
     for arch in architectures()? {
         nvcc.arg(format!("-gencode=arch=compute_{arch},code=sm_{arch}"));
     }
-    nvcc.arg("-I").arg(headers).arg(root.join("peers/sppark.cu"));
+    nvcc.arg("-I")
+        .arg(headers)
+        .arg(root.join("peers/sppark.cu"));
     nvcc.arg("-o").arg(out.join("librewit_peers.a"));
     run(&mut nvcc, "peers/sppark.cu")?;
 
     println!("cargo::rustc-link-search=native={}", out.display());
-    println!("cargo::rustc-link-search=native={}", runtime(&compiler)?.display());
+    println!(
+        "cargo::rustc-link-search=native={}",
+        runtime(&compiler)?.display()
+    );
     println!("cargo::rustc-link-lib=static=rewit_peers");
     println!("cargo::rustc-link-lib=static=cudart_static");
     for library in ["stdc++", "rt", "dl", "pthread"] {
@@ -47,7 +53,10 @@ fn runtime(compiler: &Compiler) -> Result<PathBuf, String> {
             .unwrap_or_default(),
     };
     let path = std::fs::canonicalize(&named).unwrap_or(named);
-    let toolkit = path.parent().and_then(Path::parent).unwrap_or(Path::new("/usr"));
+    let toolkit = path
+        .parent()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new("/usr"));
     ["lib64", "lib", "targets/x86_64-linux/lib"]
         .iter()
         .map(|folder| toolkit.join(folder))

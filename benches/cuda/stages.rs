@@ -136,6 +136,11 @@ pub(crate) fn all<B: Backend>(
             None => set.regenerate(budget, until),
             Some(_) => set.tables(budget, until),
         };
+        #[cfg(feature = "peers")]
+        let made = made.and_then(|()| match width {
+            Some(_) => set.peers(),
+            None => Ok(()),
+        });
         match made {
             // Whether it fits is a result.
             Err(Error::OutOfDeviceMemory(text)) => {
@@ -310,6 +315,43 @@ impl<B: Backend> Set<'_, B> {
                     }
                 }
                 reuse = Some(made.witness);
+            }
+        }
+        Ok(())
+    }
+
+    /// Other projects' code on the work of stage `lde`.
+    #[cfg(feature = "peers")]
+    fn peers(&mut self) -> Result<()> {
+        use rewit::backend::Cpu;
+        use rewit::backend::cuda::peers::{MAX_STREAMS, sppark_lde};
+
+        let host = random_table(self.log_rows, self.width, 1);
+        for num_streams in [1, MAX_STREAMS] {
+            let (extended, times) = sppark_lde(self.device, &host, LOG_BLOWUP, num_streams, 6)?;
+            let mut key = self.key("lde", Boundary::Resident);
+            key.part = Some(format!("peer: sppark 0.1.16, {num_streams} streams"));
+            for time in &times[1..] {
+                self.file.add_clocks(&key, None, Some(*time));
+            }
+            if num_streams > 1 {
+                continue;
+            }
+            // The first column, which both extend to the same coset if they agree on the field's
+            // generator and root of unity.
+            let column = Matrix {
+                width: 1,
+                words: host.words.iter().step_by(self.width).copied().collect(),
+            };
+            let expected = Cpu.lde(&column, LOG_BLOWUP)?.words;
+            let log_len = self.log_rows + LOG_BLOWUP;
+            let same = (0..expected.len())
+                .all(|i| expected[i.reverse_bits() >> (usize::BITS - log_len)] == extended[i]);
+            if !same {
+                self.file.note(format!(
+                    "sppark's extension of 2^{} rows of {} columns differs from ours",
+                    self.log_rows, self.width
+                ));
             }
         }
         Ok(())

@@ -14,9 +14,9 @@ mod merkle;
 pub mod micro;
 mod open;
 mod pcs;
-mod plan;
 #[cfg(feature = "peers")]
 pub mod peers;
+mod plan;
 mod scan;
 mod sort;
 mod table;

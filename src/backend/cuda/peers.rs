@@ -79,7 +79,9 @@ pub fn sppark_lde(
         };
         times.push(start.elapsed().as_secs_f64());
         if code != 0 {
-            return Err(Error::Device(format!("sppark failed with CUDA error {code}")));
+            return Err(Error::Device(format!(
+                "sppark failed with CUDA error {code}"
+            )));
         }
     }
     Ok((device.download(&extended)?, times))
