@@ -52,6 +52,13 @@ impl Proving for Cpu {
     }
 }
 
+#[cfg(feature = "cuda")]
+impl Proving for crate::backend::cuda::Cuda {
+    fn prover(&self, program: &Program, params: Params) -> Result<Prover> {
+        Prover::on_device(program, params, self.device())
+    }
+}
+
 /// Proves on the second; the proof is checked by verifying it.
 impl<A: Backend, B: Proving> Proving for Checked<A, B> {
     fn prover(&self, program: &Program, params: Params) -> Result<Prover> {

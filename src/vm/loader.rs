@@ -265,6 +265,11 @@ impl Program {
         code.then(|| ((pc - self.code_base) / 4) as usize)
     }
 
+    /// Where the code is: ascending, not touching, inside `code_base()..code_end()`.
+    pub fn code_ranges(&self) -> &[Range<u32>] {
+        &self.ranges
+    }
+
     /// Whether the byte at `addr` is code.
     pub fn is_code(&self, addr: u32) -> bool {
         contains(&self.ranges, addr)

@@ -150,7 +150,7 @@ fn split_chunks<'a, T>(
 }
 
 /// Checks what replaying relies on: checkpoints for every chunk, with values in order.
-fn check_reads(segment: &Segment, reads: &Reads) -> Result<()> {
+pub(crate) fn check_reads(segment: &Segment, reads: &Reads) -> Result<()> {
     let num_chunks = if reads.log_chunk < 32 {
         (segment.num_cycles as usize).div_ceil(1 << reads.log_chunk)
     } else {
@@ -234,7 +234,7 @@ pub fn fill_from_reads(
     Ok(assemble(segment, cpu, counts, &boundary, last.as_ref()))
 }
 
-pub(super) fn check_segment(segment: &Segment) -> Result<()> {
+pub(crate) fn check_segment(segment: &Segment) -> Result<()> {
     if segment.log_cycles > MAX_LOG_ROWS || segment.num_cycles > 1 << segment.log_cycles {
         return Err(Error::Replay(format!(
             "a segment has at most 2^{MAX_LOG_ROWS} cycles, this one {} of 2^{}",

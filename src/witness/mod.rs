@@ -18,4 +18,10 @@ pub use expand::{Records, fill_from_reads, fill_tables, replay_reads};
 pub use monty::{ONE, P, from_monty, to_monty};
 pub use tables::{Matrix, Witness};
 
-use tables::public_values;
+#[cfg(feature = "cuda")]
+pub(crate) use {
+    expand::{check_reads, check_segment},
+    replay::ReplayError,
+};
+
+pub(crate) use tables::public_values;

@@ -175,6 +175,19 @@ impl Witness {
     /// # Errors
     /// [`Error::Replay`] if they are not the tables of a witness of `segment`.
     pub fn from_tables(tables: Vec<Table>, segment: &Segment) -> Result<Self> {
+        for table in &tables {
+            if table.words.iter().any(|word| *word >= P) {
+                return Err(Error::Replay(format!(
+                    "not a witness: the {} table has a cell that is no field element",
+                    table.name
+                )));
+            }
+        }
+        Self::from_tables_of_words(tables, segment)
+    }
+
+    /// The same without the check that cells are field elements.
+    pub(crate) fn from_tables_of_words(tables: Vec<Table>, segment: &Segment) -> Result<Self> {
         let bad = |what: String| Error::Replay(format!("not a witness: {what}"));
         let mut tables = tables.into_iter();
         let mut take = |name: &str, width: usize| {
@@ -182,12 +195,7 @@ impl Witness {
                 .next()
                 .filter(|t| t.name == name && t.width as usize == width);
             let table = table.ok_or_else(|| bad(format!("no {name} table of {width} columns")))?;
-            if table.words.iter().any(|word| *word >= P) {
-                return Err(bad(format!(
-                    "the {name} table has a cell that is no field element"
-                )));
-            }
-            Ok(Matrix {
+            Ok::<_, Error>(Matrix {
                 width,
                 words: table.words,
             })
@@ -252,7 +260,7 @@ fn registers(table: &Matrix) -> Option<([u32; 32], [u32; 32])> {
 }
 
 /// Public values of the CPU table for a segment whose last cycle is `last`.
-pub(super) fn public_values(segment: &Segment, last: Option<&Record>) -> [u32; public::COUNT] {
+pub(crate) fn public_values(segment: &Segment, last: Option<&Record>) -> [u32; public::COUNT] {
     let (start, end) = (&segment.start, &segment.end);
     let phase_is = |phase: u32, which: IoPhase| u32::from(phase == which as u32);
     let mut values = [0; public::COUNT];

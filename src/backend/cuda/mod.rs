@@ -1,5 +1,6 @@
 //! Stages on a GPU: kernels of our own, launched through `cust`.
 
+mod backend;
 mod challenger;
 mod device;
 mod driver;
@@ -17,6 +18,7 @@ mod pcs;
 #[cfg(feature = "peers")]
 pub mod peers;
 mod plan;
+pub mod regenerate;
 mod scan;
 mod sort;
 mod table;
@@ -29,6 +31,7 @@ mod images {
     include!(concat!(env!("OUT_DIR"), "/images.rs"));
 }
 
+pub use backend::{Cuda, CudaLayer, CudaTree};
 pub use challenger::{CudaChallenger, Transcript};
 pub use device::{Device, Info, Mark, MemoryUse, Options};
 pub use pcs::{CommitmentPlan, CpuPcs, CudaPcs, CudaProverData, MatrixPlan};
