@@ -147,7 +147,6 @@ fn run() -> Result<()> {
         let mut budget = Budget::new(arguments.seconds);
         stages::all(
             &cuda,
-            cuda.device(),
             &arguments.sizes,
             &arguments.widths,
             &mut budget,
