@@ -60,7 +60,8 @@ DEVICE void read_row(const uint32_t* tile, uint32_t row, uint32_t* x) {
     }
 }
 
-/// The first stage of a transform of the 64 words x, from word K on: the even outputs come of x[0..32], the odd ones of the rest.
+/// The first stage of a transform of the 64 words x, from word K on: the even outputs come of x[0..32], the odd ones of the
+/// rest.
 template <bool INVERSE, uint32_t K = 0>
 DEVICE void split(uint32_t* x) {
     if constexpr (K < 32) {

@@ -1,7 +1,7 @@
 //! Low-degree extension of column-major tables on the device.
 
 use super::Device;
-use super::device::{Buffer, Ptr, View};
+use super::device::{Buffer, View};
 use super::launch::{Kernel, Shape};
 use crate::backend::types::Val;
 use crate::witness::to_monty;
@@ -80,7 +80,7 @@ impl Roots {
     /// Those of the device.
     pub(super) fn new(device: &Device) -> Result<Self> {
         let roots = device.alloc("roots of unity", ROOT_WORDS)?;
-        let args: (Ptr<u32>,) = (roots.ptr(),);
+        let args = (roots.ptr(),);
         // SAFETY: the parameter is the kernel's, and the buffer has the words of its struct.
         unsafe { device.launch(ROOTS, Shape::linear(ROOT_ENTRIES, THREADS), args)? };
         Ok(Self(roots))
@@ -248,7 +248,7 @@ impl Scales {
             powers: device.alloc("powers of shifts", num_powers)?,
             scales: device.alloc("scales of coefficients", 2 * num_scales)?,
         };
-        let args: (Ptr<u32>, Ptr<u32>, u32, u32, u32, u32) = (
+        let args = (
             tables.powers.ptr(),
             tables.scales.ptr(),
             to_monty(shift.as_canonical_u32()),
@@ -256,14 +256,9 @@ impl Scales {
             log_n2,
             size.log_blowup,
         );
+        let shape = Shape::linear(num_powers + num_scales, THREADS);
         // SAFETY: the parameters are the kernel's; the buffers have an entry for each thread.
-        unsafe {
-            device.launch(
-                SCALES,
-                Shape::linear(num_powers + num_scales, THREADS),
-                args,
-            )?
-        };
+        unsafe { device.launch(SCALES, shape, args)? };
         Ok(tables)
     }
 }
@@ -284,18 +279,7 @@ fn small(
     let shape =
         Shape::linear(blocks * THREADS as usize, THREADS).with_shared(4 << (size.log_n + log_cols));
     let width = u32::try_from(size.width).expect("fewer columns than words of memory");
-    let args: (
-        Ptr<u32>,
-        Ptr<u32>,
-        Ptr<u32>,
-        Ptr<u32>,
-        Ptr<u32>,
-        u32,
-        u32,
-        u32,
-        u32,
-        u32,
-    ) = (
+    let args = (
         input.ptr(),
         output.ptr(),
         roots.0.ptr(),
@@ -326,7 +310,7 @@ fn first(
     let from = input.view(column * n..(column + columns) * n);
     let to = scratch.view(0..columns * n);
     let blocks = n >> if size.log_n1() == 11 { 14 } else { 13 };
-    let args: (Ptr<u32>, Ptr<u32>, Ptr<u32>) = (from.ptr(), to.ptr(), roots.0.ptr());
+    let args = (from.ptr(), to.ptr(), roots.0.ptr());
     let kernel = FIRST[(size.log_n - MIN_LOG_PASSES) as usize];
     // SAFETY: the parameters are the kernel's, and both views have that many columns.
     unsafe { device.launch(kernel, shape(blocks, columns, 0), args) }
@@ -350,7 +334,7 @@ fn second(
     let long = 1 << (size.log_n + size.log_blowup);
     let from = scratch.view(0..columns << size.log_n);
     let to = output.view(column * long..(column + columns) * long);
-    let num_cosets = 1 << size.log_blowup;
+    let num_cosets = 1u32 << size.log_blowup;
     let kept_bytes = if size.log_n2() == 11 {
         64 << 10
     } else {
@@ -364,16 +348,7 @@ fn second(
     let shape = shape(1 << (size.log_n1() - 3), columns, shared_bytes);
     let kernel = SECOND[(size.log_n - MIN_LOG_PASSES) as usize];
     for coset in (0..num_cosets).step_by(step as usize) {
-        let args: (
-            Ptr<u32>,
-            Ptr<u32>,
-            Ptr<u32>,
-            Ptr<u32>,
-            Ptr<u32>,
-            u32,
-            u32,
-            u32,
-        ) = (
+        let args = (
             from.ptr(),
             to.ptr(),
             roots.0.ptr(),
@@ -402,7 +377,7 @@ fn third(
     let long = 1 << (size.log_n + size.log_blowup);
     let data = output.view(column * long..(column + columns) * long);
     let blocks = data.len() >> if size.log_n1() == 11 { 14 } else { 13 };
-    let args: (Ptr<u32>, Ptr<u32>) = (data.ptr(), roots.0.ptr());
+    let args = (data.ptr(), roots.0.ptr());
     let kernel = THIRD[size.log_n1() as usize - 5];
     // SAFETY: the parameters are the kernel's; the view is whole blocks of words.
     unsafe { device.launch(kernel, shape(blocks, 1, 0), args) }

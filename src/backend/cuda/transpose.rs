@@ -1,7 +1,7 @@
 //! Transposition on the device: host tables are row-major, device tables column-major.
 
 use super::Device;
-use super::device::{Buffer, Ptr, View};
+use super::device::{Buffer, View};
 use super::launch::{Kernel, Shape};
 use crate::Result;
 
@@ -63,8 +63,7 @@ pub(super) fn transpose(
         return Ok(());
     }
     let (shape, across) = shape(rows, cols);
-    let args: (Ptr<u32>, Ptr<u32>, u32, u32, u32) =
-        (input.ptr(), output.ptr(), rows as u32, cols as u32, across);
+    let args = (input.ptr(), output.ptr(), rows as u32, cols as u32, across);
     // SAFETY: the parameters are the kernel's; both views have rows * cols words, and are of
     // different buffers or parts of one, since the caller holds both.
     unsafe { device.launch(ROWS, shape, args) }
@@ -91,7 +90,7 @@ pub(super) fn transpose_checked(
         return Ok(());
     }
     let (shape, across) = shape(rows, cols);
-    let args: (Ptr<u32>, Ptr<u32>, Ptr<u64>, u32, u32, u32) = (
+    let args = (
         input.ptr(),
         output.ptr(),
         bad.ptr(),
