@@ -162,6 +162,11 @@ part_sanitizer() {
     done
     local names
     mapfile -t names < <(first_tests "$program")
+    if [ ${#names[@]} = 0 ]; then
+        echo "no tests of kernels in $program"
+        count 0 1 0 "sanitizer"
+        return
+    fi
     if ! command -v compute-sanitizer > /dev/null; then
         echo "SKIPPED compute-sanitizer: not there (${#names[@]} tests, 2 tools)"
         count 0 0 $((2 * ${#names[@]})) "sanitizer"

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use rewit::backend::cuda::Info;
+use rewit::backend::cuda::micro::Ceiling;
 use rewit::measure::{Gpu, Hardware, Summary};
 use rewit::report::{Tool, format_bytes, format_seconds};
 use rewit::{Error, Result};
@@ -68,6 +69,8 @@ struct Content<'a> {
     created: &'a str,
     tool: &'a Tool,
     hardware: &'a Hardware,
+    /// What the device reaches at best, by micro-benchmarks.
+    ceilings: &'a [Ceiling],
     rows: Vec<Row>,
     notes: &'a [String],
 }
@@ -78,30 +81,31 @@ pub(crate) struct File {
     created: String,
     tool: Tool,
     hardware: Hardware,
+    ceilings: Vec<Ceiling>,
     rows: Vec<(Key, Vec<f64>, Vec<f64>)>,
     notes: Vec<String>,
     complete: bool,
 }
 
 impl File {
-    /// Starts a file in the folder `out`, so that a path that cannot be written is known before the
-    /// long run.
-    pub(crate) fn new(info: &Info, out: Option<&Path>) -> Result<Self> {
+    /// Starts a file, so that a path that cannot be written is known before the long run.
+    pub(crate) fn new(info: &Info, path: Option<PathBuf>) -> Result<Self> {
         let mut hardware = Hardware::detect();
         hardware.gpu = Some(Gpu::from(info));
         let now = jiff::Timestamp::now().as_second();
         let created = jiff::Timestamp::from_second(now).map_or("unknown".into(), |t| t.to_string());
-        if let Some(folder) = out {
+        if let Some(folder) = path.as_deref().and_then(Path::parent) {
             std::fs::create_dir_all(folder).map_err(|source| Error::Io {
                 path: folder.to_owned(),
                 source,
             })?;
         }
         let file = Self {
-            path: out.map(|folder| folder.join("cuda-stages.json")),
+            path,
             created,
             tool: Tool::this(),
             hardware,
+            ceilings: Vec::new(),
             rows: Vec::new(),
             notes: Vec::new(),
             complete: false,
@@ -126,6 +130,11 @@ impl File {
         };
         self.rows[at].1.extend(device);
         self.rows[at].2.extend(wall);
+    }
+
+    /// Keeps what the device reaches at best.
+    pub(crate) fn set_ceilings(&mut self, ceilings: Vec<Ceiling>) {
+        self.ceilings = ceilings;
     }
 
     /// Keeps what no number says.
@@ -163,6 +172,7 @@ impl File {
             created: &self.created,
             tool: &self.tool,
             hardware: &self.hardware,
+            ceilings: &self.ceilings,
             rows: rows.collect(),
             notes: &self.notes,
         };
@@ -179,8 +189,19 @@ impl File {
 
     /// A line per row: medians, their spread, and the rate of the table's bytes.
     pub(crate) fn table(&self) -> String {
-        let mut out = format!(
-            "{:<26}{:<12}{:>5}{:>7}{:>10}{:>12}{:>14}{:>12}{:>6}\n",
+        let mut out = String::new();
+        for ceiling in &self.ceilings {
+            let rate = ceiling
+                .per_second
+                .map_or("-".into(), |rate| format!("{rate:.3e}"));
+            let _ = writeln!(out, "{:<26}{rate:>12}/s  {}", ceiling.name, ceiling.unit);
+        }
+        if self.rows.is_empty() {
+            return out;
+        }
+        let _ = writeln!(
+            out,
+            "{:<26}{:<12}{:>5}{:>7}{:>10}{:>12}{:>14}{:>12}{:>6}",
             "stage", "boundary", "rows", "width", "device", "min..max", "rate", "wall", "n"
         );
         for (key, device, wall) in &self.rows {

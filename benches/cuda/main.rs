@@ -6,8 +6,8 @@
 //! cargo bench --features cuda --bench cuda -- --test
 //! ```
 //!
-//! Prints a table, and with `--out` writes `cuda-stages.json` there, after every set of
-//! measurements. Results are compared with the CPU's before anything is timed. `--test` compares
+//! Prints a table, and with `--out` writes `cuda-stages.json` (or, with the ceilings
+//! alone, `cuda-ceilings.json`) there, after every set of measurements. Results are compared with the CPU's before anything is timed. `--test` compares
 //! and times nothing; so does a run on the CPU stand-in, whose times say nothing of a GPU.
 //!
 //! Not criterion: a stage is timed by the device's own events beside the wall clock, stages that
@@ -21,7 +21,7 @@ mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use rewit::backend::cuda::{Cuda, Options};
+use rewit::backend::cuda::{Cuda, Options, micro};
 use rewit::{Error, Result};
 
 use measure::Budget;
@@ -133,12 +133,20 @@ fn run() -> Result<()> {
         );
         return Ok(());
     }
-    let mut file = file::File::new(info, arguments.out.as_deref())?;
+    let name = if arguments.stages {
+        "cuda-stages.json"
+    } else {
+        "cuda-ceilings.json"
+    };
+    let mut file = file::File::new(info, arguments.out.as_deref().map(|out| out.join(name)))?;
+    if arguments.ceilings {
+        file.set_ceilings(micro::run(cuda.device())?);
+        file.write()?;
+    }
     if arguments.stages {
         let mut budget = Budget::new(arguments.seconds);
         stages::all(
             &cuda,
-            cuda.device(),
             &arguments.sizes,
             &arguments.widths,
             &mut budget,

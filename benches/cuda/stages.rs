@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 use rewit::backend::Backend;
-use rewit::backend::cuda::Device;
+use rewit::backend::cuda::Cuda;
+use rewit::backend::cuda::regenerate::{DeviceProgram, DeviceReads, regenerate_from_reads};
 use rewit::backend::types::{Challenge, Val};
 use rewit::measure::Capture;
-use rewit::segment::{Pages, Runner};
+use rewit::segment::{Recording, Runner};
 use rewit::ship::{Encoding, Shipment};
 use rewit::vm::Program;
 use rewit::witness::layout::WIDTH;
@@ -70,13 +71,15 @@ pub(crate) fn random_indices(log_rows: u32, rng: &mut Rng) -> Vec<usize> {
     (0..NUM_OPENED).map(|_| rng.below(1 << log_rows)).collect()
 }
 
+/// A segment, and its values read as they are shipped.
+pub(crate) struct Sent {
+    pub(crate) program: Program,
+    pub(crate) recording: Recording,
+    pub(crate) shipment: Shipment,
+}
+
 /// The second segment of a guest's run, or the first if there is no second.
-pub(crate) fn shipment(
-    guest: &str,
-    input: &str,
-    log_cycles: u32,
-    encoding: Encoding,
-) -> Result<(Program, Shipment, Pages)> {
+pub(crate) fn shipment(guest: &str, input: &str, log_cycles: u32) -> Result<Sent> {
     let read = |path: String| {
         std::fs::read(&path).map_err(|source| Error::Io {
             path: path.into(),
@@ -94,15 +97,19 @@ pub(crate) fn shipment(
         recording = runner.next_segment().unwrap_or(recording);
     }
     let captured = before.after(&runner, recording);
-    let made = captured.shipment(&program, &input, encoding, false, Witness::default())?;
-    let base = captured.base().clone();
-    Ok((program, made, base))
+    let empty = Witness::default();
+    let shipment = captured.shipment(&program, &input, Encoding::Reads, false, empty)?;
+    let recording = captured.recording().clone();
+    Ok(Sent {
+        program,
+        recording,
+        shipment,
+    })
 }
 
 /// Measures every stage at every size.
-pub(crate) fn all<B: Backend>(
-    backend: &B,
-    device: &Device,
+pub(crate) fn all(
+    backend: &Cuda,
     sizes: &[u32],
     widths: &[usize],
     budget: &mut Budget,
@@ -126,7 +133,6 @@ pub(crate) fn all<B: Backend>(
         let (size, width) = sets[at];
         let mut set = Set {
             backend,
-            device,
             log_rows: size,
             width: width.unwrap_or(WIDTH),
             rng: Rng::new(u64::from(size)),
@@ -136,6 +142,11 @@ pub(crate) fn all<B: Backend>(
             None => set.regenerate(budget, until),
             Some(_) => set.tables(budget, until),
         };
+        #[cfg(feature = "peers")]
+        let made = made.and_then(|()| match width {
+            Some(_) => set.peers(),
+            None => Ok(()),
+        });
         match made {
             // Whether it fits is a result.
             Err(Error::OutOfDeviceMemory(text)) => {
@@ -150,9 +161,8 @@ pub(crate) fn all<B: Backend>(
 }
 
 /// What is measured together: stages at one size.
-struct Set<'a, B: Backend> {
-    backend: &'a B,
-    device: &'a Device,
+struct Set<'a> {
+    backend: &'a Cuda,
     log_rows: u32,
     width: usize,
     rng: Rng,
@@ -168,7 +178,7 @@ enum Pass {
     Fold,
 }
 
-impl<B: Backend> Set<'_, B> {
+impl Set<'_> {
     fn key(&self, stage: &str, boundary: Boundary) -> Key {
         Key {
             stage: stage.to_owned(),
@@ -188,7 +198,7 @@ impl<B: Backend> Set<'_, B> {
         boundary: Boundary,
         work: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        let (made, time) = timed(self.device, work)?;
+        let (made, time) = timed(self.backend.device(), work)?;
         if round > 0 {
             self.file.add(&self.key(stage, boundary), time);
         }
@@ -268,7 +278,7 @@ impl<B: Backend> Set<'_, B> {
         let beta = random_challenge(&mut self.rng);
         let layer = self.backend.upload_layer(values)?;
         for log_arity in [1, 3] {
-            let (_, time) = timed(self.device, || {
+            let (_, time) = timed(self.backend.device(), || {
                 self.backend.fri_fold(&layer, log_arity, beta)
             })?;
             let key = Key {
@@ -286,30 +296,85 @@ impl<B: Backend> Set<'_, B> {
         Ok(())
     }
 
-    /// Witnesses from values read.
+    /// Witnesses from values read, which come from the host or are on the device already.
     fn regenerate(&mut self, budget: &Budget, until: f64) -> Result<()> {
+        let backend = self.backend;
+        let device = backend.device();
         for (guest, input) in [("sort", "sort.txt"), ("sha2-chain", "sha2-chain.txt")] {
-            let (program, shipment, base) = shipment(guest, input, self.log_rows, Encoding::Reads)?;
-            let mut reuse = None;
+            let sent = shipment(guest, input, self.log_rows)?;
+            let program = DeviceProgram::new(device, &sent.program)?;
+            let Recording { segment, reads, .. } = &sent.recording;
+            let reads = DeviceReads::new(device, segment, reads)?;
+            let stage = format!("regenerate {guest}");
+            let mut boundaries = [Boundary::Resident, Boundary::EndToEnd];
             for round in 0..=MAX_ROUNDS {
                 if round > 2 && budget.now() > until {
                     break;
                 }
-                let shipment = shipment.clone();
-                let (made, time) = timed(self.device, || {
-                    self.backend
-                        .regenerate(&program, shipment, Some(&base), reuse.take())
-                })?;
-                if round > 0 {
-                    let stage = format!("regenerate {guest}");
-                    let mut key = self.key(&stage, Boundary::EndToEnd);
+                self.rng.shuffle(&mut boundaries);
+                for boundary in boundaries {
+                    let shipment = sent.shipment.clone();
+                    // What is made is dropped in here, so that its memory is there for the next.
+                    let (parts, time) = timed(device, || {
+                        Ok(match boundary {
+                            Boundary::Resident => {
+                                regenerate_from_reads(device, &program, segment, &reads)?.parts
+                            }
+                            Boundary::EndToEnd => {
+                                backend
+                                    .regenerate(&sent.program, shipment, None, None)?
+                                    .parts
+                            }
+                        })
+                    })?;
+                    if round == 0 {
+                        continue;
+                    }
+                    let mut key = self.key(&stage, boundary);
                     self.file.add(&key, time);
-                    for (part, time) in &made.parts {
-                        key.part = Some((*part).to_owned());
+                    for (part, time) in parts {
+                        key.part = Some(part.to_owned());
                         self.file.add_clocks(&key, Some(time.as_secs_f64()), None);
                     }
                 }
-                reuse = Some(made.witness);
+            }
+        }
+        Ok(())
+    }
+
+    /// Other projects' code on the work of stage `lde`.
+    #[cfg(feature = "peers")]
+    fn peers(&mut self) -> Result<()> {
+        use rewit::backend::Cpu;
+        use rewit::backend::cuda::peers::{MAX_STREAMS, sppark_lde};
+
+        let host = random_table(self.log_rows, self.width, 1);
+        for num_streams in [1, MAX_STREAMS] {
+            let (extended, times) =
+                sppark_lde(self.backend.device(), &host, LOG_BLOWUP, num_streams, 6)?;
+            let mut key = self.key("lde", Boundary::Resident);
+            key.part = Some(format!("peer: sppark 0.1.16, {num_streams} streams"));
+            for time in &times[1..] {
+                self.file.add_clocks(&key, None, Some(*time));
+            }
+            if num_streams > 1 {
+                continue;
+            }
+            // The first column, which both extend to the same coset if they agree on the field's
+            // generator and root of unity.
+            let column = Matrix {
+                width: 1,
+                words: host.words.iter().step_by(self.width).copied().collect(),
+            };
+            let expected = Cpu.lde(&column, LOG_BLOWUP)?.words;
+            let log_len = self.log_rows + LOG_BLOWUP;
+            let same = (0..expected.len())
+                .all(|i| expected[i.reverse_bits() >> (usize::BITS - log_len)] == extended[i]);
+            if !same {
+                self.file.note(format!(
+                    "sppark's extension of 2^{} rows of {} columns differs from ours",
+                    self.log_rows, self.width
+                ));
             }
         }
         Ok(())

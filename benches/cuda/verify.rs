@@ -1,7 +1,6 @@
 //! Results compared with the CPU's before anything is timed.
 
 use rewit::backend::{Backend, Cpu};
-use rewit::ship::Encoding;
 use rewit::{Error, Result};
 
 use super::measure::Rng;
@@ -55,9 +54,9 @@ pub(crate) fn all<B: Backend>(backend: &B, log_rows: u32, width: usize) -> Resul
         let theirs = Cpu.download_layer(&Cpu.fri_fold(&theirs, log_arity, beta)?)?;
         check(ours == theirs, "fold")?;
     }
-    let (program, shipment, base) = shipment("sort", "sort-small.txt", log_rows, Encoding::Reads)?;
-    let ours = backend.regenerate(&program, shipment.clone(), Some(&base), None)?;
-    let theirs = Cpu.regenerate(&program, shipment, Some(&base), None)?;
+    let sent = shipment("sort", "sort-small.txt", log_rows)?;
+    let ours = backend.regenerate(&sent.program, sent.shipment.clone(), None, None)?;
+    let theirs = Cpu.regenerate(&sent.program, sent.shipment, None, None)?;
     let same = backend.into_host(ours.witness)? == theirs.witness;
     check(same, "regenerate")
 }

@@ -1,4 +1,5 @@
 //! The built-in guests, for tests.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use rewit::vm::Program;
 

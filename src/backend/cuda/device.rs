@@ -17,7 +17,7 @@ use super::launch::Modules;
 use super::memory::Staging;
 use crate::{Error, Result};
 
-pub(super) use super::memory::{Buffer, PinnedVec, Ptr, View};
+pub(super) use super::memory::{Buffer, Ptr, View};
 
 /// `CU_STREAM_NON_BLOCKING`: no ordering with the legacy default stream.
 const NON_BLOCKING: u32 = 1;

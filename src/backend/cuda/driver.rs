@@ -27,10 +27,6 @@ pub(super) const NO_DEVICE: Code = 100;
 pub(super) const NO_BINARY: Code = 209;
 /// `CUDA_ERROR_NOT_FOUND`.
 pub(super) const NOT_FOUND: Code = 500;
-/// `CUDA_ERROR_NOT_READY`.
-pub(super) const NOT_READY: Code = 600;
-/// `CUDA_ERROR_NOT_SUPPORTED`.
-pub(super) const NOT_SUPPORTED: Code = 801;
 /// `CUDA_ERROR_UNKNOWN`.
 pub(super) const UNKNOWN: Code = 999;
 

@@ -71,9 +71,6 @@ const MAX_COLUMNS: usize = 65_535;
 pub(super) struct Roots(Buffer<u32>);
 
 impl Roots {
-    /// Their device memory.
-    pub(super) const BYTES: u64 = 4 * ROOT_WORDS as u64;
-
     /// Makes them.
     ///
     /// # Errors

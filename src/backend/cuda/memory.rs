@@ -76,21 +76,6 @@ impl Drop for Pinned {
     }
 }
 
-/// Page-locked host memory of `T`s.
-pub(super) struct PinnedVec<T> {
-    memory: Pinned,
-    len: usize,
-    _items: PhantomData<T>,
-}
-
-impl<T: Pod> PinnedVec<T> {
-    /// The items.
-    pub(super) fn as_mut_slice(&mut self) -> &mut [T] {
-        let num_bytes = self.len * size_of::<T>();
-        bytemuck::cast_slice_mut(&mut self.memory.bytes_mut()[..num_bytes])
-    }
-}
-
 impl Device {
     /// Memory for `len` items, with undefined contents.
     ///
@@ -253,41 +238,6 @@ impl Device {
             })?;
         }
         self.synchronize()
-    }
-
-    /// Copies `from` to `to` on the device.
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    pub(super) fn copy<T: Pod>(&self, from: View<'_, T>, to: View<'_, T>) -> Result<()> {
-        assert_eq!(from.len, to.len, "a copy has as many items as its source");
-        if from.len == 0 {
-            return Ok(());
-        }
-        self.bind()?;
-        // SAFETY: both sides have that many bytes.
-        let code = unsafe {
-            driver::cuMemcpyDtoDAsync_v2(
-                to.address,
-                from.address,
-                from.len * size_of::<T>(),
-                self.stream(),
-            )
-        };
-        check(code, || "copying on the device".into())
-    }
-
-    /// Page-locked host memory for `len` items, zero.
-    ///
-    /// # Errors
-    /// [`Error::OutOfDeviceMemory`] if the driver refuses.
-    pub(super) fn pinned<T: Pod>(&self, len: usize) -> Result<PinnedVec<T>> {
-        self.bind()?;
-        Ok(PinnedVec {
-            memory: Pinned::new(len * size_of::<T>())?,
-            len,
-            _items: PhantomData,
-        })
     }
 
     /// Counts memory that is about to be taken.

@@ -148,11 +148,6 @@ impl<'a> MatrixRef<'a> {
     pub(super) fn width(&self) -> usize {
         self.width
     }
-
-    /// Number of rows.
-    pub(super) fn height(&self) -> usize {
-        self.height
-    }
 }
 
 /// A matrix as the kernels take it.

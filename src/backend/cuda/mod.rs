@@ -7,6 +7,13 @@ mod driver;
 mod elements;
 mod fri;
 mod grind;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "for the multi-scalar multiplication, which is next"
+    )
+)]
 mod histogram;
 mod launch;
 mod lde;
@@ -19,6 +26,13 @@ mod pcs;
 pub mod peers;
 mod plan;
 pub mod regenerate;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "for the multi-scalar multiplication, which is next"
+    )
+)]
 mod scan;
 mod sort;
 mod table;

@@ -189,7 +189,7 @@ fn working_bytes_are_those_taken() {
     let Some(device) = device() else { return };
     let before = device.memory().live;
     let roots = Roots::new(&device).unwrap();
-    assert_eq!(device.memory().live - before, Roots::BYTES);
+    assert_eq!(device.memory().live - before, 4 * ROOT_WORDS as u64);
     for (width, log_n, log_blowup) in [(3, 4, 2), (5, 15, 1)] {
         let size = size(width, log_n, log_blowup);
         let input = device.zeros("input", size.input_len()).unwrap();
