@@ -7,13 +7,7 @@ mod driver;
 mod elements;
 mod fri;
 mod grind;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "for the multi-scalar multiplication, which is next"
-    )
-)]
+#[allow(dead_code, reason = "for the multi-scalar multiplication, which is next")]
 mod histogram;
 mod launch;
 mod lde;
@@ -26,13 +20,7 @@ mod pcs;
 pub mod peers;
 mod plan;
 pub mod regenerate;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "for the multi-scalar multiplication, which is next"
-    )
-)]
+#[allow(dead_code, reason = "for the multi-scalar multiplication, which is next")]
 mod scan;
 mod sort;
 mod table;
