@@ -481,14 +481,14 @@ fn impossible_records_are_refused() {
     refused("a step that is no unit", word, &|r| r.gap[0] = 3);
     refused("a misaligned word moved", word, &|r| r.a += 1);
     refused("more left than a transfer has", word, &|r| {
-        r.rd_old = u32::MAX
+        r.rd_old = u32::MAX;
     });
     refused("no such row kind", word, &|r| r.op |= 7 << ROW_KIND_SHIFT);
     let setup = row_of(RowKind::Setup);
     refused("a gap of more than 24 bits", setup, &|r| r.gap[1] = 1 << 24);
     refused("too long a transfer", setup - 1, &|r| r.old = u32::MAX);
     refused("no such instruction", setup, &|r| {
-        r.op = (1 << ROW_KIND_SHIFT) - 1
+        r.op = (1 << ROW_KIND_SHIFT) - 1;
     });
     refused("a gap that is not the access's", setup, &|r| r.gap[1] ^= 1);
     refused("a gap in a slot without access", setup, &|r| r.gap[3] = 1);
@@ -498,7 +498,7 @@ fn impossible_records_are_refused() {
         .unwrap();
     refused("a misaligned load", load, &|r| r.a += 1);
     refused("a memory gap that is not the access's", load, &|r| {
-        r.gap[2] ^= 2
+        r.gap[2] ^= 2;
     });
 }
 
@@ -570,7 +570,7 @@ fn wrong_snapshots_are_refused_in_the_same_words() {
     check("input missing", &|bad| bad.input.clear());
     check("another end", &|bad| bad.segment.end.x[7] ^= 1);
     check("a start that is no state", &|bad| {
-        bad.segment.start.x[0] = 1
+        bad.segment.start.x[0] = 1;
     });
     check("a start outside code", &|bad| bad.segment.start.pc = 4);
     check("a start after exit", &|bad| bad.segment.start.halted = 1);
@@ -701,7 +701,8 @@ fn witnesses_are_uploaded_and_checked() {
     assert_eq!(there.num_bytes(), witness.num_bytes());
     let back = there.download(&bench.device, witness.clone()).unwrap();
     assert_same("there and back", &back, &witness);
-    let tables: [(&str, fn(&mut Witness) -> &mut Matrix); 4] = [
+    type Table = fn(&mut Witness) -> &mut Matrix;
+    let tables: [(&str, Table); 4] = [
         ("cpu", |w| &mut w.cpu),
         ("boundary", |w| &mut w.boundary),
         ("program", |w| &mut w.program),

@@ -52,7 +52,7 @@ pub struct DeviceRegenerated {
 /// execution gives: records must have the gaps of their accesses, and of several errors another may be
 /// reported. An `input` shipment is executed on the host up to the segment's end.
 ///
-/// Cost from a minimal trace that is on the device: about 25 launches and one wait. Memory: [`plan`].
+/// Cost from a minimal trace that is on the device: 13 launches and one wait. Memory: [`plan`].
 ///
 /// # Errors
 /// As [`Backend::regenerate`](crate::backend::Backend::regenerate), those of device memory, and
