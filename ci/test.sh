@@ -58,10 +58,13 @@ log "lints with CUDA"
 cargo clippy --release --all-targets --locked --features cuda -- -D warnings
 
 log "tests with CUDA"
-REWIT_STANDIN_LOG=$kernels cargo test --release --locked --no-fail-fast --features cuda --lib --test backends --test cuda_cli -- cuda gpu 2>&1 \
-  | tee -a "$results"
-ci/kernels-covered.sh "$kernels"
+cuda=(--release --locked --no-fail-fast --features cuda)
+export REWIT_STANDIN_LOG=$kernels
+cargo test "${cuda[@]}" --lib backend::cuda 2>&1 | tee -a "$results"
+cargo test "${cuda[@]}" --test backends --test cuda_cli --test cuda_prove --test cuda_regenerate 2>&1 | tee -a "$results"
 cargo bench --locked --features cuda --bench cuda -- --test
+unset REWIT_STANDIN_LOG
+ci/kernels-covered.sh "$kernels"
 
 log "every benchmark once"
 cargo bench --locked -- --test 2>&1 | grep -vE '^(Testing|Success|$)'

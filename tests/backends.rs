@@ -517,7 +517,9 @@ mod cuda {
     fn the_gpu() {
         if let Some(cuda) = cuda() {
             suite(&cuda);
-            assert_eq!(cuda.device().memory().live, 0, "device memory is left over");
+            let device = cuda.device().clone();
+            drop(cuda);
+            assert_eq!(device.memory().live, 0, "device memory is left over");
         }
     }
 

@@ -16,6 +16,7 @@
 mod file;
 mod measure;
 mod stages;
+mod sweep;
 mod verify;
 
 use std::path::PathBuf;
@@ -118,6 +119,8 @@ fn run() -> Result<()> {
     for (log_rows, width) in verify::SIZES {
         verify::all(&cuda, log_rows, width)?;
     }
+    sweep::chunks(&cuda, "sort", "sort-small.txt", 9, None)?;
+    sweep::snapshots(&cuda, "sort", "sort-small.txt", 9, None)?;
     println!("every stage gives the CPU's results");
     if arguments.test || info.stand_in {
         let why = if info.stand_in {
@@ -152,6 +155,19 @@ fn run() -> Result<()> {
             &mut budget,
             &mut file,
         )?;
+        if let Some(largest) = arguments
+            .sizes
+            .iter()
+            .copied()
+            .filter(|size| *size <= 20)
+            .max()
+        {
+            for (guest, input) in [("block", "block.bin"), ("sha2-chain", "sha2-chain.txt")] {
+                sweep::chunks(&cuda, guest, input, largest, Some(&mut file))?;
+                file.write()?;
+            }
+        }
+        sweep::snapshots(&cuda, "sha2-chain", "sha2-chain.txt", 16, Some(&mut file))?;
     }
     file.finish()?;
     print!("{}", file.table());

@@ -39,7 +39,7 @@ const NUM_OPENED: usize = 100;
 /// Rounds at most, besides the one that warms up.
 const MAX_ROUNDS: usize = 15;
 /// Base-2 logarithm of the cycles a thread replays.
-const LOG_CHUNK: u32 = 7;
+pub(crate) const LOG_CHUNK: u32 = 7;
 
 /// A table of random cells.
 pub(crate) fn random_table(log_rows: u32, width: usize, seed: u64) -> Matrix {
@@ -78,17 +78,19 @@ pub(crate) struct Sent {
     pub(crate) shipment: Shipment,
 }
 
+/// A file of the repository, from its root.
+pub(crate) fn read(path: &str) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::Io {
+        path: path.into(),
+        source,
+    })
+}
+
 /// The second segment of a guest's run, or the first if there is no second.
-pub(crate) fn shipment(guest: &str, input: &str, log_cycles: u32) -> Result<Sent> {
-    let read = |path: String| {
-        std::fs::read(&path).map_err(|source| Error::Io {
-            path: path.into(),
-            source,
-        })
-    };
-    let program = Program::from_elf(read(format!("guests/prebuilt/{guest}.elf"))?)?;
-    let input = read(format!("guests/inputs/{input}"))?;
-    let mut runner = Runner::new(&program, &input, log_cycles, LOG_CHUNK.min(log_cycles))?;
+pub(crate) fn shipment(guest: &str, input: &str, log_cycles: u32, log_chunk: u32) -> Result<Sent> {
+    let program = Program::from_elf(read(&format!("guests/prebuilt/{guest}.elf"))?)?;
+    let input = read(&format!("guests/inputs/{input}"))?;
+    let mut runner = Runner::new(&program, &input, log_cycles, log_chunk.min(log_cycles))?;
     let mut before = Capture::before(&runner, None);
     let mut recording = runner.next_segment().expect("a guest has a cycle");
     if runner.stop().is_none() {
@@ -301,7 +303,7 @@ impl Set<'_> {
         let backend = self.backend;
         let device = backend.device();
         for (guest, input) in [("sort", "sort.txt"), ("sha2-chain", "sha2-chain.txt")] {
-            let sent = shipment(guest, input, self.log_rows)?;
+            let sent = shipment(guest, input, self.log_rows, LOG_CHUNK)?;
             let program = DeviceProgram::new(device, &sent.program)?;
             let Recording { segment, reads, .. } = &sent.recording;
             let reads = DeviceReads::new(device, segment, reads)?;

@@ -4,7 +4,9 @@ use rewit::backend::{Backend, Cpu};
 use rewit::{Error, Result};
 
 use super::measure::Rng;
-use super::stages::{random_challenge, random_indices, random_layer, random_table, shipment};
+use super::stages::{
+    LOG_CHUNK, random_challenge, random_indices, random_layer, random_table, shipment,
+};
 
 /// Base-2 logarithms of rows, and columns: one launch and several per column, and widths on either
 /// side of a hash's chunk of 256 words.
@@ -54,7 +56,7 @@ pub(crate) fn all<B: Backend>(backend: &B, log_rows: u32, width: usize) -> Resul
         let theirs = Cpu.download_layer(&Cpu.fri_fold(&theirs, log_arity, beta)?)?;
         check(ours == theirs, "fold")?;
     }
-    let sent = shipment("sort", "sort-small.txt", log_rows)?;
+    let sent = shipment("sort", "sort-small.txt", log_rows, LOG_CHUNK)?;
     let ours = backend.regenerate(&sent.program, sent.shipment.clone(), None, None)?;
     let theirs = Cpu.regenerate(&sent.program, sent.shipment, None, None)?;
     let same = backend.into_host(ours.witness)? == theirs.witness;

@@ -10,6 +10,7 @@ use super::fri;
 use super::lde::{Roots, Size, extend};
 use super::merkle::{MatrixRef, MerkleTree, open_rows};
 use super::open::{Codeword, Columns, Opener, Request};
+use super::plan::Plan;
 use super::regenerate::{self, DeviceProgram};
 use super::table::DeviceMatrix;
 use crate::Result;
@@ -26,7 +27,8 @@ use crate::witness::{Matrix, Witness};
 /// A GPU, or the CPU stand-in for one, with what stages share.
 #[derive(Debug)]
 pub struct Cuda {
-    roots: Roots,
+    /// Made when first used.
+    roots: Mutex<Option<Arc<Roots>>>,
     tables: Tables,
     /// The program regenerated last, which the next segment is usually of.
     program: Mutex<Option<Arc<DeviceProgram>>>,
@@ -53,7 +55,7 @@ impl Cuda {
     pub fn open(options: &Options) -> Result<Self> {
         let device = Device::open(options)?;
         Ok(Self {
-            roots: Roots::new(&device)?,
+            roots: Mutex::new(None),
             tables: Tables::new(&device)?,
             program: Mutex::new(None),
             device,
@@ -63,6 +65,35 @@ impl Cuda {
     /// The device.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// The roots of unity that extensions read.
+    fn roots(&self) -> Result<Arc<Roots>> {
+        let mut roots = lock(&self.roots);
+        if let Some(roots) = &*roots {
+            return Ok(roots.clone());
+        }
+        let made = Arc::new(Roots::new(&self.device)?);
+        *roots = Some(made.clone());
+        Ok(made)
+    }
+
+    /// Refuses a regeneration that does not fit, before anything is brought to the device.
+    fn check_memory(
+        &self,
+        program: &Program,
+        shipment: &Shipment,
+        base: Option<&Pages>,
+    ) -> Result<()> {
+        let plan = regenerate::plan(shipment.encoding(), &size(program, shipment, base));
+        let is_there = |last: &Arc<DeviceProgram>| last.program().digest() == program.digest();
+        let bytes = match lock(&self.program).as_ref().is_some_and(is_there) {
+            true => 0,
+            false => DeviceProgram::num_bytes(program),
+        };
+        let mut whole = Plan::default();
+        whole.append(&plan, &[("program", bytes)]);
+        whole.check(&self.device)
     }
 
     /// The program on the device, uploaded if it is not the last one.
@@ -98,9 +129,8 @@ impl Backend for Cuda {
     ) -> Result<Regenerated<DeviceMatrix>> {
         // Freed memory stays in the driver's pool, where the new witness finds it.
         drop(reuse);
+        self.check_memory(program, &shipment, base)?;
         let program = self.program(program)?;
-        let plan = regenerate::plan(shipment.encoding(), &size(&program, &shipment, base));
-        plan.check(&self.device)?;
         let made = regenerate::regenerate(&self.device, &program, shipment, base)?;
         Ok(Regenerated {
             witness: made.witness,
@@ -121,7 +151,7 @@ impl Backend for Cuda {
         let size = Size::new(table.width(), table.height(), log_blowup)?;
         let words = extend(
             &self.device,
-            &self.roots,
+            &*self.roots()?,
             table.words(),
             size,
             Val::GENERATOR,
@@ -210,7 +240,7 @@ impl Backend for Cuda {
 }
 
 /// What the memory of a regeneration depends on.
-fn size(program: &DeviceProgram, shipment: &Shipment, base: Option<&Pages>) -> regenerate::Size {
+fn size(program: &Program, shipment: &Shipment, base: Option<&Pages>) -> regenerate::Size {
     let log_cycles = shipment.segment.log_cycles;
     let most_words = 2usize << log_cycles.min(MAX_LOG_ROWS);
     let pages = |pages: &Pages| pages.bytes.len() as u64 >> LOG_PAGE_BYTES;
@@ -219,14 +249,13 @@ fn size(program: &DeviceProgram, shipment: &Shipment, base: Option<&Pages>) -> r
         Payload::Reads(reads) => (log_chunk, num_words) = (reads.log_chunk, reads.words.len()),
         Payload::Image(own) | Payload::Pages(own) => num_pages = pages(own),
         Payload::Delta { pages: own, .. } => {
-            num_pages =
-                pages(own) + base.map_or(0, pages) + pages(&program.program().initial_pages());
+            num_pages = pages(own) + base.map_or(0, pages) + pages(&program.initial_pages());
         }
         Payload::Witness(_) | Payload::Records(_) | Payload::Input { .. } => {}
     }
     regenerate::Size {
         log_cycles: log_cycles.min(MAX_LOG_ROWS),
-        num_ops: program.program().ops().len(),
+        num_ops: program.ops().len(),
         log_chunk,
         num_words,
         num_pages,

@@ -7,7 +7,10 @@ mod driver;
 mod elements;
 mod fri;
 mod grind;
-#[allow(dead_code, reason = "for the multi-scalar multiplication, which is next")]
+#[allow(
+    dead_code,
+    reason = "for the multi-scalar multiplication, which is next"
+)]
 mod histogram;
 mod launch;
 mod lde;
@@ -20,7 +23,10 @@ mod pcs;
 pub mod peers;
 mod plan;
 pub mod regenerate;
-#[allow(dead_code, reason = "for the multi-scalar multiplication, which is next")]
+#[allow(
+    dead_code,
+    reason = "for the multi-scalar multiplication, which is next"
+)]
 mod scan;
 mod sort;
 mod table;

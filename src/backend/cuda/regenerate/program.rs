@@ -37,6 +37,12 @@ pub(super) struct Code {
 }
 
 impl DeviceProgram {
+    /// Device memory that a program takes.
+    pub fn num_bytes(program: &Program) -> u64 {
+        let words = 2 * (program.ops().len() + 1 + program.code_ranges().len());
+        4 * words as u64 + program.initial_pages().bytes.len() as u64
+    }
+
     /// Uploads a program: 8 bytes an instruction, and the memory it starts with.
     ///
     /// # Errors
