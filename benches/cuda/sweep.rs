@@ -53,7 +53,7 @@ pub(crate) fn chunks(
         let Some(file) = &mut file else {
             let made = regenerate_from_reads(device, &program, segment, &there)?;
             let expected = fill_from_reads(&sent.program, segment, reads, vec![])?;
-            if cuda.into_host(made.witness)? != expected {
+            if cuda.to_host(made.witness)? != expected {
                 return Err(Error::Differs(format!(
                     "chunks of 2^{log_chunk} cycles give another witness"
                 )));
@@ -131,7 +131,7 @@ pub(crate) fn snapshots(
         regenerate_many(device, &there, &jobs, |index, made| {
             let Recording { segment, reads, .. } = &sent[index].1;
             let expected = fill_from_reads(&program, segment, reads, vec![])?;
-            match cuda.into_host(made.witness)? == expected {
+            match cuda.to_host(made.witness)? == expected {
                 true => Ok(()),
                 false => Err(Error::Differs(format!(
                     "segment {index} of many has another witness"

@@ -59,6 +59,6 @@ pub(crate) fn all<B: Backend>(backend: &B, log_rows: u32, width: usize) -> Resul
     let sent = shipment("sort", "sort-small.txt", log_rows, LOG_CHUNK)?;
     let ours = backend.regenerate(&sent.program, sent.shipment.clone(), None, None)?;
     let theirs = Cpu.regenerate(&sent.program, sent.shipment, None, None)?;
-    let same = backend.into_host(ours.witness)? == theirs.witness;
+    let same = backend.to_host(ours.witness)? == theirs.witness;
     check(same, "regenerate")
 }

@@ -64,7 +64,7 @@ pub trait Backend: Sync {
     ///
     /// # Errors
     /// Those of the device.
-    fn into_host(&self, witness: Witness<Self::Table>) -> Result<Witness> {
+    fn to_host(&self, witness: Witness<Self::Table>) -> Result<Witness> {
         witness.try_map(|table| self.download(&table))
     }
 

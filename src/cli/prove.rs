@@ -137,7 +137,7 @@ pub(crate) fn prove(args: &ProveArgs) -> Result<()> {
         };
         let witness = on!(&backend, backend => {
             let made = backend.regenerate(program, shipment, None, None)?;
-            backend.into_host(made.witness)?
+            backend.to_host(made.witness)?
         });
         let regenerated = start.elapsed();
         let start = Instant::now();

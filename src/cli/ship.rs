@@ -158,7 +158,7 @@ pub(crate) fn regenerate(args: &RegenerateArgs) -> Result<()> {
         let start = Instant::now();
         let made = backend.regenerate(&program, shipment, base.as_ref(), None)?;
         let took = start.elapsed();
-        (backend.into_host(made.witness)?, made.parts, took)
+        (backend.to_host(made.witness)?, made.parts, took)
     });
     let parts: Vec<String> = parts
         .iter()

@@ -116,7 +116,7 @@ impl<B: Proving> State<'_, '_, B> {
         let (done, took) =
             time(|| backend.regenerate(self.job.program, shipment, Some(captured.base()), spare));
         let Regenerated { witness, mut parts } = done?;
-        let (witness, download) = time(|| backend.into_host(witness));
+        let (witness, download) = time(|| backend.to_host(witness));
         let witness = witness?;
         if B::COPIES {
             parts.push(("download", download));

@@ -44,7 +44,7 @@ impl Backend for Cpu {
         Some(witness)
     }
 
-    fn into_host(&self, witness: Witness) -> Result<Witness> {
+    fn to_host(&self, witness: Witness) -> Result<Witness> {
         Ok(witness)
     }
 

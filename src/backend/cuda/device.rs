@@ -175,10 +175,8 @@ impl Device {
         let info = describe(device, &doing)?;
         let mut stream = null_mut();
         // SAFETY: `stream` takes the handle; the context is current.
-        check(
-            unsafe { driver::cuStreamCreate(&raw mut stream, NON_BLOCKING) },
-            || doing.clone(),
-        )?;
+        let code = unsafe { driver::cuStreamCreate(&raw mut stream, NON_BLOCKING) };
+        check(code, || doing.clone())?;
         let stream = Stream(stream);
         keep_freed_memory(options.ordinal, &doing)?;
         let budget = options.vram_budget.unwrap_or(info.total_bytes);
@@ -272,10 +270,8 @@ impl Device {
             event,
         };
         // SAFETY: event and stream are this device's.
-        check(
-            unsafe { driver::cuEventRecord(event, self.0.stream.0) },
-            doing,
-        )?;
+        let code = unsafe { driver::cuEventRecord(event, self.0.stream.0) };
+        check(code, doing)?;
         Ok(mark)
     }
 }

@@ -130,10 +130,10 @@ macro_rules! forward {
                 let Some(found) = *ADDRESS.get_or_init(|| address(NAME).map(|a| a as usize)) else {
                     return seen(if missing().is_some() { NO_DRIVER } else { NOT_FOUND });
                 };
+                type Function = unsafe extern "C" fn($($type),*) -> Code;
                 // SAFETY: the driver's function of this name has these parameters, `CUresult` is a
                 // 32-bit integer, and the address is that function's.
-                let function: unsafe extern "C" fn($($type),*) -> Code =
-                    unsafe { std::mem::transmute(found) };
+                let function = unsafe { std::mem::transmute::<usize, Function>(found) };
                 // SAFETY: the caller's arguments are as `cuda.h` asks.
                 seen(unsafe { function($($arg),*) })
             }

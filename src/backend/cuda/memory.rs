@@ -51,10 +51,8 @@ impl Pinned {
     fn new(num_bytes: usize) -> Result<Self> {
         let mut pointer = null_mut();
         // SAFETY: `pointer` takes the address.
-        check(
-            unsafe { driver::cuMemHostAlloc(&raw mut pointer, num_bytes.max(1), 0) },
-            || format!("pinning {num_bytes} bytes of host memory"),
-        )?;
+        let code = unsafe { driver::cuMemHostAlloc(&raw mut pointer, num_bytes.max(1), 0) };
+        check(code, || format!("pinning {num_bytes} bytes of host memory"))?;
         // SAFETY: the driver gave that many bytes; they are made initialised here.
         unsafe { pointer.cast::<u8>().write_bytes(0, num_bytes) };
         Ok(Self {

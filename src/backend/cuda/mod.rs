@@ -28,6 +28,8 @@ pub mod regenerate;
     reason = "for the multi-scalar multiplication, which is next"
 )]
 mod scan;
+#[cfg(test)]
+mod shared;
 mod sort;
 mod table;
 #[cfg(test)]

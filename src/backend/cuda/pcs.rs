@@ -472,9 +472,9 @@ where
     ///
     /// If the device fails the values are zeros, and the next call that returns a result returns its
     /// error, so that no proof is made of them.
-    fn get_evaluations_on_domain<'a>(
+    fn get_evaluations_on_domain(
         &self,
-        data: &'a CudaProverData,
+        data: &CudaProverData,
         index: usize,
         domain: Domain,
     ) -> RowMajorMatrix<Val> {

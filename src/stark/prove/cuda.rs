@@ -127,7 +127,7 @@ impl<E: ExtensionField<Val>> OnDevice<E> {
         let rows = |table: &Table| {
             let log_rows = table.log_height + table.quotient_chunks.ilog2();
             let widest = table.width.max(table.permutation() * E::DIMENSION);
-            4 * (widest as u64) << log_rows.min(table.log_height + u32::from(params.log_blowup))
+            (4 * widest as u64) << log_rows.min(table.log_height + u32::from(params.log_blowup))
         };
         let by_row = tables.iter().map(rows).max().unwrap_or(0);
         plan.step(

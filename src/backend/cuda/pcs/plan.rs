@@ -153,7 +153,7 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
     }
 
     fn extended_bytes(&self, matrix: &MatrixPlan) -> u64 {
-        4 * (matrix.width as u64) << (matrix.log_rows + self.fri.log_blowup as u32)
+        (4 * matrix.width as u64) << (matrix.log_rows + self.fri.log_blowup as u32)
     }
 
     fn tree_bytes(&self, matrices: &[MatrixPlan]) -> u64 {
