@@ -58,10 +58,9 @@ log "lints with CUDA"
 cargo clippy --release --all-targets --locked --features cuda -- -D warnings
 
 log "tests with CUDA"
-cuda=(--release --locked --no-fail-fast --features cuda)
+REWIT_STANDIN_LOG=$kernels cargo test --release --locked --no-fail-fast --features cuda --lib \
+  --test backends --test 'cuda_*' 2>&1 | tee -a "$results"
 export REWIT_STANDIN_LOG=$kernels
-cargo test "${cuda[@]}" --lib backend::cuda 2>&1 | tee -a "$results"
-cargo test "${cuda[@]}" --test backends --test cuda_cli --test cuda_prove --test cuda_regenerate 2>&1 | tee -a "$results"
 cargo bench --locked --features cuda --bench cuda -- --test
 unset REWIT_STANDIN_LOG
 ci/kernels-covered.sh "$kernels"
@@ -70,7 +69,7 @@ log "every benchmark once"
 cargo bench --locked -- --test 2>&1 | grep -vE '^(Testing|Success|$)'
 
 log "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
+RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items --features cuda
 
 log "fuzz targets compile"
 cargo check --quiet --manifest-path fuzz/Cargo.toml

@@ -280,7 +280,8 @@ mod cuda {
         ];
         let out = dir.name("p.bin");
         let more = ["--backend", "cuda", "--vram-budget", "1MB", "-o", &out];
-        fails(1, &["out of device memory"], &[&prove[..], &more].concat());
+        let words = ["out of device memory: planned", "(peak)"];
+        fails(1, &words, &[&prove[..], &more].concat());
     }
 
     #[test]

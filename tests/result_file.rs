@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use rewit::measure::{
-    Guest, Hardware, Key, Kind, MeasuredSegment, Measurement, Parameters, ProvenSegment, Rows,
-    Selection, Simd, Stage,
+    Gpu, Guest, Hardware, Key, Kind, MeasuredSegment, Measurement, Parameters, ProvenSegment, Row,
+    Rows, Selection, Simd, Stage,
 };
 use rewit::model::Crossing;
 use rewit::report::{ResultFile, SCHEMA_VERSION, read, render, schema, to_json, write};
@@ -473,6 +473,28 @@ fn names_and_digests() {
     assert!(error.contains("software"), "{error}");
     let error = message(r#""kind": "modelled""#, r#""kind": "measured""#);
     assert!(error.contains("verdicts[0].kind"), "{error}");
+}
+
+#[test]
+fn times_of_a_stand_in_are_refused() {
+    let gpu = |name: &str| Gpu {
+        name: name.into(),
+        compute_capability: "9.0".into(),
+        num_multiprocessors: 132,
+        memory_bytes: 141_000_000_000,
+        cuda_version: "13.0".into(),
+    };
+    let error = changed(|file| file.hardware.gpu = Some(gpu("CPU stand-in for CUDA (no GPU)")));
+    assert!(error.contains("hardware.gpu is a stand-in"), "{error}");
+    let of_cpu = |row: &&mut Row| row.key.backend.as_deref() == Some("cpu");
+    let error = changed(|file| {
+        let row = file.rows.iter_mut().find(of_cpu).unwrap();
+        row.key.backend = Some("cuda".into());
+    });
+    assert!(error.contains("hardware.gpu is missing"), "{error}");
+    let mut result = sample();
+    result.hardware.gpu = Some(gpu("a GPU"));
+    assert!(read(to_json(&result).as_bytes()).unwrap() == result);
 }
 
 #[test]

@@ -27,6 +27,11 @@ impl<A: Backend, B: Backend> Checked<A, B> {
         Self { first, second }
     }
 
+    /// The backend that is trusted.
+    pub fn first(&self) -> &A {
+        &self.first
+    }
+
     /// The backend that is checked.
     pub fn second(&self) -> &B {
         &self.second

@@ -8,9 +8,9 @@ use rewit::backend::{
     cuda::{Cuda, Options},
 };
 use rewit::measure::Gpu;
-#[cfg(feature = "cuda")]
-use rewit::report::format_bytes;
 use rewit::{Error, Result};
+#[cfg(feature = "cuda")]
+use {super::say, rewit::report::format_bytes};
 
 /// Where stages are computed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -19,7 +19,7 @@ pub(crate) enum Choice {
     Cpu,
     /// A GPU.
     Cuda,
-    /// Both, comparing what they make cell by cell.
+    /// Both, comparing witnesses cell by cell, and proofs as far as grinding leaves them the same.
     Check,
     /// A GPU where there is one, else the CPU.
     Auto,
@@ -30,10 +30,11 @@ pub(crate) struct BackendArgs {
     /// Where witnesses are regenerated and proofs made.
     #[arg(long, value_enum, value_name = "NAME", default_value = "cpu")]
     pub(crate) backend: Choice,
-    /// Number of the GPU, from 0.
+    /// Number of the GPU, from 0; of no use with the CPU.
     #[arg(long, value_name = "N", default_value_t = 0)]
     device: u32,
-    /// Most memory of the GPU to use, in bytes or with a suffix such as 8GiB or 500MB [default: all].
+    /// Most memory of the GPU to use, in bytes or with a suffix such as 8GiB or 500MB [default: what is
+    /// free].
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     vram_budget: Option<u64>,
 }
@@ -78,8 +79,21 @@ impl BackendArgs {
             Choice::Cuda => Chosen::Cuda(Cuda::open(&options)?),
             Choice::Check => Chosen::Check(Checked::new(Cpu, Cuda::open(&options)?)),
             Choice::Auto => match Cuda::open(&options) {
-                Ok(cuda) if !cuda.device().info().stand_in => Chosen::Cuda(cuda),
-                Ok(_) | Err(Error::NoDevice(_)) => Chosen::Cpu(Cpu),
+                Ok(cuda) if !cuda.device().info().stand_in => {
+                    say(&format!("backend: {}", cuda.device().info().name));
+                    Chosen::Cuda(cuda)
+                }
+                Ok(cuda) => {
+                    say(&format!(
+                        "backend: the CPU, for {}",
+                        cuda.device().info().name
+                    ));
+                    Chosen::Cpu(Cpu)
+                }
+                Err(Error::NoDevice(why)) if self.device == 0 => {
+                    say(&format!("backend: the CPU, for {why}"));
+                    Chosen::Cpu(Cpu)
+                }
                 Err(error) => return Err(error),
             },
         })
@@ -139,7 +153,7 @@ impl Chosen {
             Self::Check(checked) => checked.second().device(),
         };
         let memory = device.memory();
-        super::say(&format!(
+        say(&format!(
             "device memory: {} used at most, {} planned, of {}",
             format_bytes(memory.peak as f64),
             format_bytes(memory.planned as f64),

@@ -37,6 +37,12 @@ impl<B: Proving> State<'_, '_, B> {
             )
         };
         self.spare = spare;
+        if B::COPIES {
+            // Warm-up: a device loads its kernels, and takes memory, when they are first needed.
+            let base = Some(captured.base());
+            let warm = shipment.clone();
+            drop(self.backend.regenerate(self.job.program, warm, base, None));
+        }
         let index = shipment.segment.index;
         let in_segment = |error: Error| name(error, index, encoding);
         let mut regenerated = false;

@@ -22,6 +22,17 @@ pub struct Grinding {
     pub query: u8,
 }
 
+impl Grinding {
+    /// None anywhere.
+    pub const NONE: Self = Self {
+        lookup: 0,
+        out_of_domain: 0,
+        batch: 0,
+        commit: 0,
+        query: 0,
+    };
+}
+
 /// Parameters of a proof, all of which the verifier must be told: a proof that carries others than
 /// were asked for is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize, JsonSchema)]

@@ -12,7 +12,7 @@ use super::air::{ProgramAir, TableAir};
 use super::columns::log_table;
 use super::config::{Challenge, Config, Proof, Val, config};
 use super::key::ProgramKey;
-use super::params::Params;
+use super::params::{Grinding, Params};
 use super::proof::{Argument, SegmentProof};
 use super::statement::Statement;
 use crate::backend::{Backend, Checked, Cpu};
@@ -59,10 +59,25 @@ impl Proving for crate::backend::cuda::Cuda {
     }
 }
 
-/// Proves on the second; the proof is checked by verifying it.
-impl<A: Backend, B: Proving> Proving for Checked<A, B> {
+/// Proves on both and compares; the proofs are the second's.
+///
+/// Without grinding the proofs must be the same to the byte. With it they differ in the witnesses
+/// found and all that follows from them, so keys and commitments to the trace must be the same.
+impl<A: Proving, B: Proving> Proving for Checked<A, B> {
     fn prover(&self, program: &Program, params: Params) -> Result<Prover> {
-        self.second().prover(program, params)
+        let first = self.first().prover(program, params)?;
+        let second = self.second().prover(program, params)?;
+        if first.key != second.key {
+            return Err(Error::Differs(format!(
+                "{} and {}: commitments to the fixed columns",
+                self.first().name(),
+                self.second().name()
+            )));
+        }
+        Ok(Prover {
+            check: Some(Box::new(first)),
+            ..second
+        })
     }
 }
 
@@ -72,6 +87,8 @@ pub struct Prover {
     airs: [TableAir; TableAir::COUNT],
     key: ProgramKey,
     setup: Setup,
+    /// Makes every proof too, to be compared.
+    check: Option<Box<Prover>>,
 }
 
 impl Prover {
@@ -149,6 +166,7 @@ impl Prover {
             airs,
             key,
             setup,
+            check: None,
         })
     }
 
@@ -192,6 +210,10 @@ impl Prover {
                 MIN_ROWS.ilog2()
             )));
         }
+        let expected = match &self.check {
+            Some(first) => Some(first.prove_statement(statement.clone(), witness.clone())?),
+            None => None,
+        };
         let seed = statement.seed(&self.params, &self.key);
         let public = statement.public.map(BabyBear::from_u32).to_vec();
         let log = log_table(&statement.log);
@@ -237,12 +259,37 @@ impl Prover {
                 public,
             )?)),
         };
+        if let Some(expected) = expected {
+            self.compare(&expected.argument, &argument)?;
+        }
         Ok(SegmentProof {
             params: self.params,
             key: self.key.clone(),
             statement,
             argument,
         })
+    }
+
+    /// Compares the arguments of two provers of the same statement, as far as they must agree.
+    fn compare(&self, first: &Argument, second: &Argument) -> Result<()> {
+        let same = if self.params.grinding == Grinding::NONE {
+            first.encode() == second.encode()
+        } else {
+            match (first, second) {
+                (Argument::Quartic(a), Argument::Quartic(b)) => {
+                    a.commitments.main == b.commitments.main
+                }
+                (Argument::Quintic(a), Argument::Quintic(b)) => {
+                    a.commitments.main == b.commitments.main
+                }
+                _ => false,
+            }
+        };
+        if same {
+            Ok(())
+        } else {
+            Err(Error::Differs("proofs of two backends".into()))
+        }
     }
 }
 

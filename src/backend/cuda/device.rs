@@ -1,7 +1,7 @@
 //! The device: context, stream and events. With `launch.rs`, the only user of `cust`.
 //!
 //! All work of a [`Device`] is ordered on one non-blocking stream of its own. `memory.rs` has its
-//! memory and copies.
+//! memory, `copy.rs` the copies.
 
 use std::ffi::c_void;
 use std::ptr::null_mut;
@@ -12,9 +12,9 @@ use cust::context::{Context, CurrentContext};
 use cust::device::DeviceAttribute;
 use cust::error::CudaError;
 
+use super::copy::Staging;
 use super::driver::{self, Code, SUCCESS};
 use super::launch::Modules;
-use super::memory::Staging;
 use crate::{Error, Result};
 
 pub(super) use super::memory::{Buffer, Ptr, View};
@@ -29,7 +29,7 @@ const RELEASE_THRESHOLD: u32 = 4;
 pub struct Options {
     /// Which of the driver's devices, from 0.
     pub ordinal: u32,
-    /// Most bytes of device memory to use; by default all there are.
+    /// Most bytes of device memory to use; by default all that are free when it is opened.
     pub vram_budget: Option<u64>,
 }
 
@@ -74,13 +74,23 @@ pub struct MemoryUse {
 }
 
 struct Inner {
-    /// Dropped last: fields are dropped in order.
     modules: Modules,
     stream: Stream,
     staging: Mutex<Staging>,
     memory: Mutex<MemoryUse>,
     info: Info,
+    /// Dropped last: fields are dropped in order.
     context: Context,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Modules and pinned memory go when nothing uses them, on whichever thread that is.
+        if CurrentContext::set_current(&self.context).is_ok() {
+            // SAFETY: the stream is this device's. A failure was reported, or will not matter.
+            unsafe { driver::cuStreamSynchronize(self.stream.0) };
+        }
+    }
 }
 
 impl std::fmt::Debug for Inner {
@@ -107,7 +117,7 @@ impl Drop for Stream {
 }
 
 /// The error of a failed driver call; `doing` says what was tried.
-pub(super) fn check(code: Code, doing: impl FnOnce() -> String) -> Result<()> {
+fn check(code: Code, doing: impl FnOnce() -> String) -> Result<()> {
     match code {
         SUCCESS => Ok(()),
         _ => Err(failed(driver::last_code(), &doing())),
@@ -128,6 +138,17 @@ pub(super) fn failed(code: Code, doing: &str) -> Error {
         ),
         driver::OUT_OF_MEMORY => Error::OutOfDeviceMemory(doing.to_owned()),
         code => Error::Device(format!("{doing}: {}", driver::describe(code))),
+    }
+}
+
+/// The error of pinning host memory.
+pub(super) fn pinning_failed(code: Code, num_bytes: usize) -> Error {
+    match code {
+        driver::OUT_OF_MEMORY => Error::Resource(format!(
+            "no memory to pin {} MB of for copies to the GPU",
+            num_bytes.div_ceil(1_000_000)
+        )),
+        code => failed(code, &format!("pinning {num_bytes} bytes of host memory")),
     }
 }
 
@@ -179,7 +200,10 @@ impl Device {
         check(code, || doing.clone())?;
         let stream = Stream(stream);
         keep_freed_memory(options.ordinal, &doing)?;
-        let budget = options.vram_budget.unwrap_or(info.total_bytes);
+        let budget = match options.vram_budget {
+            Some(budget) => budget,
+            None => free_bytes(&doing)?,
+        };
         Ok(Self(Arc::new(Inner {
             modules: Modules::default(),
             stream,
@@ -217,7 +241,9 @@ impl Device {
         self.bind()?;
         // SAFETY: the stream is this device's.
         let code = unsafe { driver::cuStreamSynchronize(self.0.stream.0) };
-        self.after_wait(code, "waiting for the device")
+        self.check(code, || "waiting for the device".into())?;
+        self.0.modules.forget_launched();
+        Ok(())
     }
 
     /// Pinned memory for small uploads.
@@ -230,12 +256,15 @@ impl Device {
         lock(&self.0.memory)
     }
 
-    /// Turns the result of a call that waited into an error that names the kernels it waited for.
-    fn after_wait(&self, code: Code, doing: &str) -> Result<()> {
-        let launched = self.0.modules.take_launched();
-        check(code, || match launched.is_empty() {
-            true => doing.to_owned(),
-            false => format!("{doing}, after the kernels {}", launched.join(", ")),
+    /// The error of a failed driver call, with the kernels launched since the last wait: any call may
+    /// be the first to report what one of them did.
+    pub(super) fn check(&self, code: Code, doing: impl FnOnce() -> String) -> Result<()> {
+        check(code, || {
+            let (doing, launched) = (doing(), self.0.modules.launched());
+            match launched.is_empty() {
+                true => doing,
+                false => format!("{doing}, after the kernels {}", launched.join(", ")),
+            }
         })
     }
 
@@ -301,6 +330,15 @@ fn describe(device: cust::device::Device, doing: &str) -> Result<Info> {
     })
 }
 
+/// Memory of the current device that nothing uses.
+fn free_bytes(doing: &str) -> Result<u64> {
+    let (mut free, mut total) = (0, 0);
+    // SAFETY: both take numbers.
+    let code = unsafe { driver::cuMemGetInfo_v2(&raw mut free, &raw mut total) };
+    check(code, || doing.to_owned())?;
+    Ok(free as u64)
+}
+
 /// `CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN`, which `cust` does not list.
 const MAX_SHARED_OPT_IN: u32 = 97;
 
@@ -342,12 +380,12 @@ impl Mark {
         self.device.bind()?;
         // SAFETY: the event is this device's.
         let code = unsafe { driver::cuEventSynchronize(self.event) };
-        check(code, || "waiting for an event".into())?;
+        self.device.check(code, || "waiting for an event".into())?;
         let mut milliseconds = 0f32;
         // SAFETY: both events are recorded, `milliseconds` takes the time.
         let code =
             unsafe { driver::cuEventElapsedTime(&raw mut milliseconds, earlier.event, self.event) };
-        check(code, || "reading an event".into())?;
+        self.device.check(code, || "reading an event".into())?;
         Ok(f64::from(milliseconds) / 1e3)
     }
 }

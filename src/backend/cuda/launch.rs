@@ -145,9 +145,14 @@ struct Loaded {
 }
 
 impl Modules {
-    /// Names of the kernels launched since this was last asked, the last few.
-    pub(super) fn take_launched(&self) -> Vec<&'static str> {
-        std::mem::take(&mut lock(&self.launched))
+    /// Names of the kernels launched since they were last forgotten, the last few.
+    pub(super) fn launched(&self) -> Vec<&'static str> {
+        lock(&self.launched).clone()
+    }
+
+    /// Forgets them: they are known to have ended well.
+    pub(super) fn forget_launched(&self) {
+        lock(&self.launched).clear();
     }
 
     fn note(&self, name: &'static str) {
@@ -212,11 +217,7 @@ impl Device {
                     null_mut(),
                 )
             };
-            if code == SUCCESS {
-                Ok(())
-            } else {
-                Err(failed(driver::last_code(), &doing()))
-            }
+            self.check(code, doing)
         })?;
         self.modules().note(kernel.name);
         if blocking() {

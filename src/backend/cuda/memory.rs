@@ -1,78 +1,20 @@
-//! Device memory and copies.
+//! Device memory. `copy.rs` has the copies to and from it.
 //!
 //! Memory comes from the driver's pool for the device's stream, which keeps what is freed. Its use is
 //! accounted for here, so that a budget can be held and the peak be reported.
 
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::ptr::null_mut;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::device::{Device, MemoryUse, check};
+use super::device::{Device, MemoryUse};
 use super::driver;
+use super::plan::megabytes;
 use crate::{Error, Result};
 
-/// Bytes of pinned memory through which small uploads go.
-const STAGING_BYTES: usize = 1 << 20;
-/// Larger uploads wait for the device.
-const MAX_STAGED_BYTES: usize = STAGING_BYTES / 4;
 /// What fresh memory holds in builds with debug assertions.
 const POISON: u8 = 0xa5;
-
-/// Pinned memory for small uploads, used round and round.
-pub(super) struct Staging {
-    memory: Pinned,
-    next: usize,
-}
-
-impl Staging {
-    /// All of it free.
-    pub(super) fn new() -> Result<Self> {
-        Ok(Self {
-            memory: Pinned::new(STAGING_BYTES)?,
-            next: 0,
-        })
-    }
-}
-
-/// Page-locked host memory, which the device copies to and from directly.
-struct Pinned {
-    pointer: *mut u8,
-    num_bytes: usize,
-}
-
-// SAFETY: it owns its memory, as a `Box<[u8]>` does.
-unsafe impl Send for Pinned {}
-// SAFETY: as above; shared references only read.
-unsafe impl Sync for Pinned {}
-
-impl Pinned {
-    fn new(num_bytes: usize) -> Result<Self> {
-        let mut pointer = null_mut();
-        // SAFETY: `pointer` takes the address.
-        let code = unsafe { driver::cuMemHostAlloc(&raw mut pointer, num_bytes.max(1), 0) };
-        check(code, || format!("pinning {num_bytes} bytes of host memory"))?;
-        // SAFETY: the driver gave that many bytes; they are made initialised here.
-        unsafe { pointer.cast::<u8>().write_bytes(0, num_bytes) };
-        Ok(Self {
-            pointer: pointer.cast(),
-            num_bytes,
-        })
-    }
-
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: the memory is `num_bytes` long, initialised, and borrowed mutably with `self`.
-        unsafe { std::slice::from_raw_parts_mut(self.pointer, self.num_bytes) }
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        // SAFETY: the pointer came from `cuMemHostAlloc` and is not used again.
-        unsafe { driver::cuMemFreeHost(self.pointer.cast()) };
-    }
-}
 
 impl Device {
     /// Memory for `len` items, with undefined contents.
@@ -98,7 +40,11 @@ impl Device {
             let code = unsafe {
                 driver::cuMemAllocAsync(&raw mut address, num_bytes as usize, self.stream())
             };
-            check(code, || self.no_memory(what, num_bytes))?;
+            if code == driver::OUT_OF_MEMORY {
+                drop(buffer);
+                return Err(Error::OutOfDeviceMemory(self.no_memory(what, num_bytes)));
+            }
+            self.check(code, || format!("taking {num_bytes} bytes for {what}"))?;
             buffer.address = address;
             if cfg!(debug_assertions) {
                 self.fill_bytes(&buffer, POISON)?;
@@ -136,13 +82,11 @@ impl Device {
                 self.stream(),
             )
         };
-        check(code, || "filling memory".into())
+        self.check(code, || "filling memory".into())
     }
 
-    /// A buffer with the items of `from`.
-    ///
-    /// Small ones go through pinned memory and do not wait; for large ones it waits until the device
-    /// has copied them.
+    /// A buffer with the items of `from`; they go through pinned memory, and it does not wait until
+    /// the device has them.
     ///
     /// # Errors
     /// As for [`alloc`](Self::alloc), and [`Error::Device`] if the copy fails.
@@ -150,92 +94,6 @@ impl Device {
         let buffer = self.alloc(what, from.len())?;
         self.write(buffer.view(0..from.len()), from)?;
         Ok(buffer)
-    }
-
-    /// Overwrites `to` with the items of `from`; waits as [`upload`](Self::upload) does.
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    pub(super) fn write<T: Pod>(&self, to: View<'_, T>, from: &[T]) -> Result<()> {
-        assert_eq!(to.len, from.len(), "a copy has as many items as its source");
-        let bytes: &[u8] = bytemuck::cast_slice(from);
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.bind()?;
-        if bytes.len() > MAX_STAGED_BYTES {
-            // SAFETY: both sides have that many bytes; the source outlives the wait below.
-            let code = unsafe {
-                driver::cuMemcpyHtoDAsync_v2(
-                    to.address,
-                    bytes.as_ptr().cast(),
-                    bytes.len(),
-                    self.stream(),
-                )
-            };
-            check(code, || {
-                format!("copying {} bytes to the device", bytes.len())
-            })?;
-            return self.synchronize();
-        }
-        let mut staging = self.staging();
-        if staging.next + bytes.len() > STAGING_BYTES {
-            self.synchronize()?;
-            staging.next = 0;
-        }
-        let start = staging.next;
-        staging.next += bytes.len().next_multiple_of(16);
-        let staged = &mut staging.memory.bytes_mut()[start..][..bytes.len()];
-        staged.copy_from_slice(bytes);
-        // SAFETY: both sides have that many bytes; the staged ones are not overwritten before the
-        // device has waited.
-        let code = unsafe {
-            driver::cuMemcpyHtoDAsync_v2(
-                to.address,
-                staged.as_ptr().cast(),
-                bytes.len(),
-                self.stream(),
-            )
-        };
-        check(code, || {
-            format!("copying {} bytes to the device", bytes.len())
-        })
-    }
-
-    /// The contents of a buffer; waits for the device.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if work before it, or the copy, fails.
-    pub(super) fn download<T: Pod>(&self, from: &Buffer<T>) -> Result<Vec<T>> {
-        let mut to = crate::memory::zeroed_vec(from.len)?;
-        self.download_into(from.view(0..from.len), &mut to)?;
-        Ok(to)
-    }
-
-    /// Copies `from` into `to`; waits for the device.
-    ///
-    /// # Errors
-    /// As for [`download`](Self::download).
-    /// # Panics
-    /// If the lengths differ.
-    pub(super) fn download_into<T: Pod>(&self, from: View<'_, T>, to: &mut [T]) -> Result<()> {
-        assert_eq!(from.len, to.len(), "a copy has as many items as its source");
-        if size_of_val(to) > 0 {
-            self.bind()?;
-            // SAFETY: both sides have that many bytes; the target is borrowed until the wait below.
-            let code = unsafe {
-                driver::cuMemcpyDtoHAsync_v2(
-                    to.as_mut_ptr().cast(),
-                    from.address,
-                    size_of_val(to),
-                    self.stream(),
-                )
-            };
-            check(code, || {
-                format!("copying {} bytes from the device", size_of_val(to))
-            })?;
-        }
-        self.synchronize()
     }
 
     /// Counts memory that is about to be taken.
@@ -253,15 +111,22 @@ impl Device {
         Err(Error::OutOfDeviceMemory(self.no_memory(what, num_bytes)))
     }
 
+    /// - `num_bytes`: not among those in use.
     fn no_memory(&self, what: &str, num_bytes: u64) -> String {
         let MemoryUse { live, budget, .. } = self.memory();
+        let whole = budget >= self.info().total_bytes;
         format!(
             "{what} needs {} MB beside {} MB in use, of {} MB on {}; give a lower \
-             --segment-log-cycles or a higher --vram-budget",
-            num_bytes / 1_000_000,
-            live / 1_000_000,
-            budget / 1_000_000,
-            self.info().name
+             --segment-log-cycles{}",
+            megabytes(num_bytes),
+            megabytes(live),
+            megabytes(budget),
+            self.info().name,
+            if whole {
+                ""
+            } else {
+                " or a higher --vram-budget"
+            }
         )
     }
 }
@@ -328,8 +193,8 @@ impl<T> Buffer<T> {
 /// Part of a buffer.
 #[derive(Debug)]
 pub(super) struct View<'a, T> {
-    address: u64,
-    len: usize,
+    pub(super) address: u64,
+    pub(super) len: usize,
     _buffer: PhantomData<&'a Buffer<T>>,
 }
 

@@ -2,6 +2,7 @@
 
 mod backend;
 mod challenger;
+mod copy;
 mod device;
 mod driver;
 mod elements;

@@ -218,7 +218,7 @@ impl<'a, E: ExtensionField<BabyBear>> Opener<'a, E> {
                 target,
             )?,
         }
-        let shape = Shape::linear(output.len(), 256);
+        let shape = Shape::linear(32 * output.len(), 256);
         let args = (
             partial.ptr(),
             parts as u32,

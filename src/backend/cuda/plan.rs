@@ -64,14 +64,14 @@ impl Plan {
              --segment-log-cycles or a higher --vram-budget\n{self}",
             megabytes(self.peak_bytes()),
             megabytes(memory.live),
-            memory.budget / 1_000_000,
+            megabytes(memory.budget),
             device.info().name
         )))
     }
 }
 
 /// Rounded up, so that what does not fit does not look as if it did.
-fn megabytes(bytes: u64) -> u64 {
+pub(super) fn megabytes(bytes: u64) -> u64 {
     bytes.div_ceil(1_000_000)
 }
 

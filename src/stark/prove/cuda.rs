@@ -43,6 +43,13 @@ where
         let pcs = CudaPcs::new(device, mmcs.clone(), fri(params, mmcs))?;
         let config = config(&pcs, params, &[0; 32]);
         let log_heights = fixed_log_heights(log_rows);
+        let tables: Vec<Table> = airs
+            .iter()
+            .zip(log_heights)
+            .map(|(air, log_height)| Table::of_air(air, log_height as u32))
+            .collect();
+        pcs.plan_commit(&fixed_columns(&tables), false)?
+            .check(device)?;
         let data =
             ProverData::from_airs_and_degrees(&config, airs, &log_heights).map_err(refused)?;
         let commitment = data.common.preprocessed.as_ref();
@@ -103,9 +110,8 @@ impl<E: ExtensionField<Val>> OnDevice<E> {
             let present = tables.iter().map(matrix).filter(|matrix| matrix.width > 0);
             present.collect::<Vec<_>>()
         };
-        let points = |next: bool| 1 + usize::from(next);
-        let fixed = matrices(&|t| t.preprocessed, &|t| points(t.preprocessed_next));
-        let main = matrices(&|t| t.width, &|t| points(t.next));
+        let fixed = fixed_columns(tables);
+        let main = matrices(&|t| t.width, &|t| 1 + usize::from(t.next));
         let permutation = matrices(&|t| t.permutation() * E::DIMENSION, &|_| 2);
         // A matrix for each chunk of a quotient.
         let chunk = |table: &Table| MatrixPlan {
@@ -140,6 +146,18 @@ impl<E: ExtensionField<Val>> OnDevice<E> {
         plan.append(&self.pcs.plan_open(&opened), &[held, lookups, quotient]);
         Ok(plan)
     }
+}
+
+/// The fixed columns of the tables that have any.
+fn fixed_columns(tables: &[Table]) -> Vec<MatrixPlan> {
+    let fixed = tables.iter().filter(|table| table.preprocessed > 0);
+    fixed
+        .map(|table| MatrixPlan {
+            log_rows: table.log_height,
+            width: table.preprocessed,
+            num_points: 1 + usize::from(table.preprocessed_next),
+        })
+        .collect()
 }
 
 fn config<E: ExtensionField<Val>>(

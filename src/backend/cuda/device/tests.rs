@@ -6,7 +6,8 @@ use super::*;
 fn what_is_uploaded_comes_back() {
     let Some(device) = device() else { return };
     let mut rng = Rng::new(1);
-    // Nothing; one word; the most that is staged, and one more; enough to go round the staging memory.
+    // Nothing; one word; the most that is staged, and one more; enough to go round the staging memory;
+    // a word more than a slot; more than both slots.
     let mut buffers = Vec::new();
     for len in [
         0,
@@ -20,6 +21,8 @@ fn what_is_uploaded_comes_back() {
         60_000,
         60_000,
         7,
+        (2 << 20) + 1,
+        5 << 20,
     ] {
         let words: Vec<u32> = (0..len).map(|_| rng.word()).collect();
         buffers.push((device.upload("test words", &words).unwrap(), words));
@@ -53,7 +56,7 @@ fn memory_is_accounted_for_and_held_to_the_budget() {
         panic!("{refused}")
     };
     assert!(
-        why.starts_with("the second needs 0 MB beside 0 MB in use, of 1 MB on"),
+        why.starts_with("the second needs 1 MB beside 1 MB in use, of 1 MB on"),
         "{why}"
     );
     let second = device.alloc::<u32>("the second", 100_000).unwrap();
