@@ -420,17 +420,16 @@ KERNEL(256) open_reduce_5_2(const Term* __restrict__ terms, uint32_t num_terms, 
 }
 EXPORT(open_reduce_5_2, 256)
 
-/// The first rows of a matrix, row-major, in natural or bit-reversed order.
+/// The first rows of a matrix, row-major, in natural order: row i is the matrix's with the bits of i reversed.
 ///
 /// - matrix: [width][stride], rows bit-reversed.
 /// - log_rows: base-2 logarithm of the number of rows taken.
-/// - natural: whether row i of the output is the matrix's row with the bits of i reversed.
 /// - output: [2^log_rows][width].
 ///
 /// Grid: x one block for 32 rows, y one for 32 columns; block: 256; shared memory: 4.1 KiB, static.
 /// Oracle: Plonky3's view of the same rows.
 KERNEL(256) open_rows(const uint32_t* __restrict__ matrix, uint32_t stride, uint32_t width, uint32_t log_rows,
-                      uint32_t natural, uint32_t* __restrict__ output) {
+                      uint32_t* __restrict__ output) {
     SHARED(uint32_t, tile, 32 * 33);
     uint32_t x = threadIdx.x & 31, y = threadIdx.x >> 5;
     uint32_t rows = 1u << log_rows, row = blockIdx.x * 32, column = blockIdx.y * 32;
@@ -441,7 +440,7 @@ KERNEL(256) open_rows(const uint32_t* __restrict__ matrix, uint32_t stride, uint
     for (uint32_t i = y; i < 32; i += 8) {
         uint32_t target = row + i;
         if (target < rows && column + x < width) {
-            if (natural && log_rows != 0) target = __brev(target) >> (32 - log_rows);
+            if (log_rows != 0) target = __brev(target) >> (32 - log_rows);
             output[size_t(target) * width + column + x] = tile[x * 33 + i];
         }
     }

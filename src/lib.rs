@@ -5,7 +5,7 @@
 //! ```text
 //! guest ELF -> vm -> segment -> ship -> witness -> stark -> measure -> model -> report
 //!                                          |
-//!                                       backend (cpu)
+//!                                       backend (cpu, cuda)
 //! ```
 
 pub mod error;

@@ -117,10 +117,11 @@ pub trait Backend: Sync {
 
     /// Evaluates the polynomial of each column of an extended table at `point`.
     ///
-    /// - `lde`: as [`lde`](Self::lde) returns it.
+    /// - `lde`: as [`lde`](Self::lde) returns it for the same `log_blowup`.
     ///
     /// # Errors
-    /// Those of the device.
+    /// [`Error::Usage`](crate::Error::Usage) if no table extended by `2^log_blowup` has as many rows;
+    /// those of the device.
     fn evaluate(
         &self,
         lde: &Self::Table,
@@ -128,10 +129,11 @@ pub trait Backend: Sync {
         point: Challenge<4>,
     ) -> Result<Vec<Challenge<4>>>;
 
-    /// Brings evaluations to where the backend computes.
+    /// Brings evaluations over a subgroup to where the backend computes.
     ///
     /// # Errors
-    /// Those of the device.
+    /// [`Error::Usage`](crate::Error::Usage) if their number is no power of two, or the field has no
+    /// subgroup as large; those of the device.
     fn upload_layer(&self, values: Vec<Challenge<4>>) -> Result<Self::Layer>;
 
     /// Brings evaluations back.
@@ -178,10 +180,24 @@ pub struct Opening {
 fn check_lde(height: usize, log_blowup: u32) -> Result<()> {
     use p3_field::TwoAdicField;
     let most = types::Val::TWO_ADICITY as u32;
-    if !height.is_power_of_two() || height.ilog2() + log_blowup > most {
+    let log_rows = |height: usize| height.ilog2().checked_add(log_blowup);
+    if !height.is_power_of_two() || log_rows(height).is_none_or(|log_rows| log_rows > most) {
         return Err(crate::Error::Usage(format!(
             "a table of {height} rows extended by 2^{log_blowup}: expected a power of two, and at \
              most 2^{most} rows extended; give a lower --log-blowup"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a height that no extension by `2^log_blowup` has.
+fn check_evaluate(height: usize, log_blowup: u32) -> Result<()> {
+    use p3_field::TwoAdicField;
+    let most = types::Val::TWO_ADICITY as u32;
+    if !height.is_power_of_two() || height.ilog2() > most || log_blowup > height.ilog2() {
+        return Err(crate::Error::Usage(format!(
+            "an extension of {height} rows by 2^{log_blowup}: expected a power of two from \
+             2^{log_blowup} to 2^{most}; give the --log-blowup it was made with"
         )));
     }
     Ok(())
@@ -209,6 +225,18 @@ fn check_open(tallest: usize, indices: &[usize]) -> Result<()> {
         ))),
         None => Ok(()),
     }
+}
+
+/// Refuses evaluations that are not over a subgroup.
+fn check_layer(len: usize) -> Result<()> {
+    use p3_field::TwoAdicField;
+    let most = types::Val::TWO_ADICITY as u32;
+    if !len.is_power_of_two() || len.ilog2() > most {
+        return Err(crate::Error::Usage(format!(
+            "a layer of {len} evaluations: expected a power of two of at most 2^{most}"
+        )));
+    }
+    Ok(())
 }
 
 /// Refuses a layer that cannot be folded.

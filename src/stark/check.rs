@@ -15,6 +15,7 @@ use rayon::prelude::*;
 
 use super::air::{BoundaryAir, ProgramAir, RangeAir, SYSTEM_CALLS, constrain};
 use crate::vm::Program;
+use crate::witness::monty::elements;
 use crate::witness::{Matrix, Witness};
 
 type F = BabyBear;
@@ -221,10 +222,7 @@ fn signed(x: F) -> i64 {
 
 /// The cells of a table as field elements.
 pub fn field_cells(matrix: &Matrix) -> &[BabyBear] {
-    const { assert!(size_of::<F>() == 4 && align_of::<F>() == 4) };
-    // SAFETY: `BabyBear` is a transparent wrapper of a `u32` that holds the Montgomery form, which
-    // is what the words are; witnesses from elsewhere are checked by `Witness::check_shape`.
-    unsafe { std::slice::from_raw_parts(matrix.words.as_ptr().cast(), matrix.words.len()) }
+    elements(&matrix.words)
 }
 
 /// Sums of all messages per bus, hashed: zero for a bus that balances.

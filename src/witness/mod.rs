@@ -8,7 +8,7 @@ mod adopt;
 mod counts;
 mod expand;
 mod fill;
-mod monty;
+pub(crate) mod monty;
 mod replay;
 mod store;
 mod tables;

@@ -1,13 +1,11 @@
 //! The tables of a witness.
 
-use super::expand::last_unit;
-use super::layout::{WIDTH, boundary, public, range};
-use super::monty::{P, from_monty, to_monty};
-use std::mem::ManuallyDrop;
-
 use p3_baby_bear::BabyBear;
 use p3_matrix::dense::RowMajorMatrix;
 
+use super::expand::last_unit;
+use super::layout::{WIDTH, boundary, public, range};
+use super::monty::{P, from_monty, into_elements, into_words, to_monty};
 use crate::segment::Segment;
 use crate::ship::{Record, Table};
 use crate::vm::IoPhase;
@@ -43,27 +41,14 @@ impl Matrix {
 
     /// The table as Plonky3's matrix; no cell moves.
     pub fn into_field(self) -> RowMajorMatrix<BabyBear> {
-        const { assert!(size_of::<BabyBear>() == 4 && align_of::<BabyBear>() == 4) };
-        let mut words = ManuallyDrop::new(self.words);
-        // SAFETY: `BabyBear` is a transparent wrapper of a `u32` that holds the Montgomery form, which
-        // is what the words are; pointer, length and capacity are those of a vector that is not
-        // dropped.
-        let cells = unsafe {
-            Vec::from_raw_parts(words.as_mut_ptr().cast(), words.len(), words.capacity())
-        };
-        RowMajorMatrix::new(cells, self.width)
+        RowMajorMatrix::new(into_elements(self.words), self.width)
     }
 
     /// Plonky3's matrix as a table; no cell moves.
     pub fn from_field(matrix: RowMajorMatrix<BabyBear>) -> Self {
-        let mut cells = ManuallyDrop::new(matrix.values);
-        // SAFETY: as in `into_field`: a `BabyBear` is its Montgomery form, a `u32`.
-        let words = unsafe {
-            Vec::from_raw_parts(cells.as_mut_ptr().cast(), cells.len(), cells.capacity())
-        };
         Self {
             width: matrix.width,
-            words,
+            words: into_words(matrix.values),
         }
     }
 }
@@ -175,18 +160,13 @@ impl Witness {
     /// # Errors
     /// [`Error::Replay`] if they are not the tables of a witness of `segment`.
     pub fn from_tables(tables: Vec<Table>, segment: &Segment) -> Result<Self> {
-        for table in &tables {
-            if table.words.iter().any(|word| *word >= P) {
-                return Err(Error::Replay(format!(
-                    "not a witness: the {} table has a cell that is no field element",
-                    table.name
-                )));
-            }
-        }
+        tables
+            .iter()
+            .try_for_each(|table| check_cells(&table.name, &table.words))?;
         Self::from_tables_of_words(tables, segment)
     }
 
-    /// The same without the check that cells are field elements.
+    /// The same without the check that cells are field elements, except for the public values.
     pub(crate) fn from_tables_of_words(tables: Vec<Table>, segment: &Segment) -> Result<Self> {
         let bad = |what: String| Error::Replay(format!("not a witness: {what}"));
         let mut tables = tables.into_iter();
@@ -205,6 +185,7 @@ impl Witness {
         let program = take("program", 1)?;
         let range = take("range", range::WIDTH)?;
         let public = take("public", public::COUNT)?;
+        check_cells("public", &public.words)?;
         let public = public
             .words
             .iter()
@@ -238,6 +219,16 @@ impl Witness {
             public,
         })
     }
+}
+
+/// Refuses cells that are no field elements.
+fn check_cells(table: &str, words: &[u32]) -> Result<()> {
+    if words.iter().any(|word| *word >= P) {
+        return Err(Error::Replay(format!(
+            "not a witness: the {table} table has a cell that is no field element"
+        )));
+    }
+    Ok(())
 }
 
 /// Registers before and after, from a boundary table; `None` if it does not have them all.

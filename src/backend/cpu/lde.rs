@@ -10,9 +10,10 @@ use p3_matrix::interpolation::{Interpolate, compute_adjusted_weights};
 use p3_util::reverse_slice_index_bits;
 
 use crate::Result;
-use crate::backend::check_lde;
 use crate::backend::types::{Challenge, Dft, Val};
+use crate::backend::{check_evaluate, check_lde};
 use crate::witness::Matrix;
+use crate::witness::monty::elements;
 
 pub(super) fn lde(table: &Matrix, log_blowup: u32) -> Result<Matrix> {
     check_lde(table.height(), log_blowup)?;
@@ -30,7 +31,7 @@ pub(super) fn evaluate(
     point: Challenge<4>,
 ) -> Result<Vec<Challenge<4>>> {
     let height = lde.height();
-    check_lde(height, 0)?;
+    check_evaluate(height, log_blowup)?;
     let degree = height >> log_blowup;
     let log_degree = degree.ilog2() as usize;
     // In bit-reversed order the first rows are a coset of their own, large enough to interpolate.
@@ -41,7 +42,7 @@ pub(super) fn evaluate(
     let differences: Vec<Challenge<4>> = points.iter().map(|x| point - *x).collect();
     let inverses = batch_multiplicative_inverse(&differences);
     let weights = compute_adjusted_weights(point, &inverses);
-    let cells: &[Val] = bytes_of_field(&lde.words[..degree * lde.width]);
+    let cells: &[Val] = elements(&lde.words[..degree * lde.width]);
     Ok(
         RowMajorMatrixView::new(cells, lde.width).interpolate_coset_with_precomputation(
             Val::GENERATOR,
@@ -49,11 +50,4 @@ pub(super) fn evaluate(
             &weights,
         ),
     )
-}
-
-/// Words in Montgomery form as field elements.
-pub(super) fn bytes_of_field(words: &[u32]) -> &[Val] {
-    const { assert!(size_of::<Val>() == 4 && align_of::<Val>() == 4) };
-    // SAFETY: `Val` is a transparent wrapper of a `u32` that holds the Montgomery form.
-    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), words.len()) }
 }

@@ -7,6 +7,7 @@ use crate::Result;
 use crate::backend::types::{Val, ValMmcs, val_mmcs};
 use crate::backend::{Opening, check_commit, check_open};
 use crate::witness::Matrix;
+use crate::witness::monty::into_words;
 
 /// A tree with its tables.
 pub struct Tree {
@@ -25,13 +26,9 @@ pub(super) fn commit(tables: Vec<Matrix>, cap_height: u8) -> Result<(Vec<[u8; 32
 pub(super) fn open(tree: &Tree, indices: &[usize]) -> Result<Opening> {
     check_open(tree.mmcs.get_max_height(&tree.data), indices)?;
     let (rows, paths) = tree.mmcs.open_multi_batch(indices, &tree.data);
-    let words = |row: Vec<Val>| {
-        let height = row.len();
-        Matrix::from_field(RowMajorMatrix::new(row, height.max(1))).words
-    };
     let rows = rows
         .into_iter()
-        .map(|tables| tables.into_iter().map(words).collect())
+        .map(|tables| tables.into_iter().map(into_words).collect())
         .collect();
     Ok(Opening {
         rows,

@@ -8,7 +8,7 @@ mod regenerate;
 pub use merkle::Tree as CpuTree;
 
 use super::types::Challenge;
-use super::{Backend, Opening, Regenerated};
+use super::{Backend, Opening, Regenerated, check_layer};
 use crate::Result;
 use crate::segment::Pages;
 use crate::ship::Shipment;
@@ -78,6 +78,7 @@ impl Backend for Cpu {
     }
 
     fn upload_layer(&self, values: Vec<Challenge<4>>) -> Result<Vec<Challenge<4>>> {
+        check_layer(values.len())?;
         Ok(values)
     }
 

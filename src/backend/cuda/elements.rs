@@ -1,30 +1,13 @@
 //! Field elements as the device holds them: words in Montgomery form, extensions as consecutive words.
 
-use std::mem::ManuallyDrop;
-
 use p3_baby_bear::BabyBear;
 use p3_field::{ExtensionField, Field, PrimeCharacteristicRing, TwoAdicField};
 
 use super::Device;
 use super::device::Buffer;
 use crate::Result;
-
-// `BabyBear` is a transparent wrapper of the `u32` that holds its Montgomery form.
-const _: () = assert!(size_of::<BabyBear>() == 4 && align_of::<BabyBear>() == 4);
-
-/// The elements' words; none is copied.
-pub(super) fn words(elements: &[BabyBear]) -> &[u32] {
-    // SAFETY: `BabyBear` is a transparent wrapper of a `u32`.
-    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), elements.len()) }
-}
-
-/// The elements that words below the prime stand for; none is copied.
-pub(super) fn elements(words: Vec<u32>) -> Vec<BabyBear> {
-    let mut words = ManuallyDrop::new(words);
-    // SAFETY: as in `words`; pointer, length and capacity are those of a vector that is not dropped.
-    // Words that are no field elements would give wrong sums, not undefined behaviour.
-    unsafe { Vec::from_raw_parts(words.as_mut_ptr().cast(), words.len(), words.capacity()) }
-}
+use crate::witness::monty::into_elements;
+pub(super) use crate::witness::monty::words;
 
 /// The words of an extension element, then zeros.
 pub(super) fn extension_words<E: ExtensionField<BabyBear>, const N: usize>(element: E) -> [u32; N] {
@@ -36,7 +19,7 @@ pub(super) fn extension_words<E: ExtensionField<BabyBear>, const N: usize>(eleme
 
 /// Extension elements from their words, one after the other.
 pub(super) fn extensions<E: ExtensionField<BabyBear>>(words: Vec<u32>) -> Vec<E> {
-    let elements = elements(words);
+    let elements = into_elements(words);
     let chunks = elements.chunks_exact(E::DIMENSION);
     chunks
         .map(|chunk| E::from_basis_coefficients_slice(chunk).expect("a chunk is an element long"))
@@ -94,11 +77,8 @@ mod tests {
     use p3_field::extension::BinomialExtensionField;
 
     #[test]
-    fn words_are_montgomery_forms() {
-        let values = [0, 1, 2, crate::witness::P - 1].map(BabyBear::new);
+    fn extensions_are_montgomery_words() {
         let monty = [0, 1, 2, crate::witness::P - 1].map(crate::witness::to_monty);
-        assert_eq!(words(&values), monty);
-        assert_eq!(elements(monty.to_vec()), values);
         let element: BinomialExtensionField<BabyBear, 4> = extensions(monty.to_vec())[0];
         assert_eq!(extension_words(element), monty);
         assert_eq!(

@@ -17,13 +17,14 @@ use p3_util::reverse_slice_index_bits;
 
 use super::Device;
 use super::device::Ptr;
-use super::elements::{Tables, elements, extension_words, extensions};
+use super::elements::{Tables, extension_words, extensions};
 use super::launch::{Kernel, Shape};
 use super::merkle::{MatrixRef, MerkleTree, open_rows};
 use super::open::Codeword;
 use super::pcs::CudaProverData;
 use crate::Result;
 use crate::backend::types::{Val, ValMmcs};
+use crate::witness::monty::into_elements;
 
 /// A proof, as Plonky3 has it.
 pub(super) type Proof<E> =
@@ -165,7 +166,7 @@ impl<E: ExtensionField<BabyBear>> Prover<'_, E> {
         indices: &[usize],
     ) -> Result<BatchMultiOpening<Val, ValMmcs>> {
         let leaves = data.leaves();
-        let rows = elements(open_rows(self.device, &leaves, indices)?);
+        let rows = into_elements(open_rows(self.device, &leaves, indices)?);
         let mut rest = rows.as_slice();
         let opened_values = indices.iter().map(|_| {
             let row = leaves.iter().map(|matrix| {

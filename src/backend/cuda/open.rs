@@ -8,6 +8,7 @@
 //! 0.29 ms (2^31 wide multiply-adds at 32 per clock and multiprocessor; 1 GiB read takes 0.26 ms),
 //! quotients 0.52 ms (2 GiB read). Neither was measured.
 
+use bytemuck::{Pod, Zeroable};
 use p3_baby_bear::BabyBear;
 use p3_field::{ExtensionField, Field, PrimeCharacteristicRing};
 
@@ -392,7 +393,7 @@ impl<'a, E: ExtensionField<BabyBear>> Opener<'a, E> {
 }
 
 /// A matrix as `open_reduce` takes it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 struct Term {
     cells: Ptr<u32>,
@@ -402,11 +403,6 @@ struct Term {
 }
 
 const _: () = assert!(size_of::<Term>() == 80);
-
-// SAFETY: an address and words, of which zeros are valid.
-unsafe impl bytemuck::Zeroable for Term {}
-// SAFETY: `repr(C)`, of integers only, without padding: 8 + 4 + 4 + 64 bytes.
-unsafe impl bytemuck::Pod for Term {}
 
 /// What kernels call a point: the stride of its table, then a weight's words, the last of which is no
 /// coefficient and goes.
@@ -514,19 +510,13 @@ fn denominator<E: ExtensionField<BabyBear>, const N: usize>(z: E) -> [u32; N] {
     result
 }
 
-/// The first 2^`log_rows` rows of a matrix, row-major, in natural order if `natural`, otherwise as they
-/// stand: `[1 << log_rows][width]`.
+/// The first 2^`log_rows` rows of a matrix, row-major, in natural order: `[1 << log_rows][width]`.
 ///
 /// # Errors
 /// Errors of the device.
 /// # Panics
 /// If the matrix has fewer rows.
-pub(super) fn rows(
-    device: &Device,
-    matrix: Columns<'_>,
-    log_rows: u32,
-    natural: bool,
-) -> Result<Buffer<u32>> {
+pub(super) fn rows(device: &Device, matrix: Columns<'_>, log_rows: u32) -> Result<Buffer<u32>> {
     assert!(log_rows <= matrix.log_height);
     assert_eq!(matrix.words.len(), matrix.width << matrix.log_height);
     let output = device.alloc("rows of a matrix", matrix.width << log_rows)?;
@@ -537,7 +527,6 @@ pub(super) fn rows(
         matrix.height() as u32,
         matrix.width as u32,
         log_rows,
-        u32::from(natural),
         output.ptr(),
     );
     // SAFETY: open_rows' parameters; a block for each 32 rows and 32 columns, which the matrix has and

@@ -25,13 +25,14 @@ use p3_merkle_tree::MerkleCap;
 
 use super::Device;
 use super::device::lock;
-use super::elements::{Tables, elements, words};
+use super::elements::{Tables, words};
 use super::fri;
 use super::lde;
 use super::merkle::{MatrixRef, MerkleTree};
 use super::open::{Columns, Opener, Request, rows};
 use super::table::DeviceMatrix;
 use crate::backend::types::{Dft, Val, ValMmcs};
+use crate::witness::monty::into_elements;
 use crate::{Error, Result};
 
 /// The scheme on the CPU, whose proofs these are.
@@ -260,16 +261,14 @@ impl<E: ExtensionField<Val>> CudaPcs<E> {
 
     /// A low-degree extension on the host, rows bit-reversed.
     fn download(&self, matrix: &DeviceMatrix) -> Result<RowMajorMatrix<Val>> {
-        let by_row = rows(&self.device, matrix.columns(), matrix.log_height(), false)?;
-        let values = elements(self.device.download(&by_row)?);
-        Ok(RowMajorMatrix::new(values, matrix.width()))
+        Ok(matrix.download(&self.device, Vec::new())?.into_field())
     }
 
     /// The values over `domain` of committed polynomials, in natural order.
     fn evaluations(&self, matrix: &DeviceMatrix, domain: Domain) -> Result<RowMajorMatrix<Val>> {
         let download = |log_rows| {
-            let by_row = rows(&self.device, matrix.columns(), log_rows, true)?;
-            let values = elements(self.device.download(&by_row)?);
+            let by_row = rows(&self.device, matrix.columns(), log_rows)?;
+            let values = into_elements(self.device.download(&by_row)?);
             Ok::<_, Error>(RowMajorMatrix::new(values, matrix.width()))
         };
         let log_size = domain.log_size() as u32;

@@ -4,12 +4,12 @@ use p3_field::extension::BinomialExtensionField;
 use p3_fri::{FriFoldingStrategy, TwoAdicFriFolding};
 use p3_matrix::dense::RowMajorMatrix;
 
-use super::super::elements::{elements, extensions};
+use super::super::elements::extensions;
 use super::super::testing::{Rng, device};
 use super::*;
 
 fn challenge<E: ExtensionField<BabyBear>>(rng: &mut Rng) -> E {
-    E::from_basis_coefficients_fn(|_| elements(vec![rng.element()])[0])
+    E::from_basis_coefficients_fn(|_| into_elements(vec![rng.element()])[0])
 }
 
 fn agrees<E: ExtensionField<BabyBear>>(seed: u64) {

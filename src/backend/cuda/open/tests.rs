@@ -5,16 +5,18 @@ use p3_matrix::Matrix;
 use p3_matrix::bitrev::BitReversibleMatrix;
 use p3_matrix::dense::RowMajorMatrix;
 use p3_matrix::interpolation::Interpolate;
+use p3_util::reverse_bits_len;
 
-use super::super::elements::{elements, words};
+use super::super::elements::words;
 use super::super::testing::{Rng, device};
 use super::*;
+use crate::witness::monty::into_elements;
 
 type Quartic = BinomialExtensionField<BabyBear, 4>;
 type Quintic = BinomialExtensionField<BabyBear, 5>;
 
 fn challenge<E: ExtensionField<BabyBear>>(rng: &mut Rng) -> E {
-    E::from_basis_coefficients_fn(|_| elements(vec![rng.element()])[0])
+    E::from_basis_coefficients_fn(|_| into_elements(vec![rng.element()])[0])
 }
 
 /// A random low-degree extension: row-major with bit-reversed rows, and its words column by column.
@@ -28,7 +30,7 @@ fn extension(
         // Plonky3 knows no height of an empty matrix.
         return (RowMajorMatrix::new(vec![], 0), vec![]);
     }
-    let values = elements(rng.elements(width << log_rows));
+    let values = into_elements(rng.elements(width << log_rows));
     let lde = Radix2DitParallel::default()
         .coset_lde_batch(
             RowMajorMatrix::new(values, width),
@@ -198,7 +200,7 @@ fn points_of_a_subfield_have_inverses() {
     let halfway = Quartic::from_basis_coefficients_fn(|i| BabyBear::from_bool(i % 2 == 0));
     for point in [halfway, Quartic::from(BabyBear::from_u32(7))] {
         let inverses = inverses(&device, &tables, point, 4).unwrap();
-        let words = elements(device.download(&inverses).unwrap());
+        let words = into_elements(device.download(&inverses).unwrap());
         for row in 0..16usize {
             let index = (row.reverse_bits() >> (usize::BITS - 4)) as u64;
             let x = BabyBear::GENERATOR * BabyBear::two_adic_generator(4).exp_u64(index);
@@ -209,7 +211,7 @@ fn points_of_a_subfield_have_inverses() {
 }
 
 #[test]
-fn rows_come_in_either_order() {
+fn rows_come_in_natural_order() {
     let Some(device) = device() else { return };
     let mut rng = Rng::new(7);
     // Less than one tile, one tile, and parts of several, in either direction.
@@ -222,19 +224,14 @@ fn rows_come_in_either_order() {
             log_height,
         };
         for log_rows in [0, log_height / 2, log_height] {
-            for natural in [false, true] {
-                let found = device
-                    .download(&rows(&device, matrix, log_rows, natural).unwrap())
-                    .unwrap();
-                for row in 0..1usize << log_rows {
-                    let source = match natural && log_rows > 0 {
-                        true => row.reverse_bits() >> (usize::BITS - log_rows),
-                        false => row,
-                    };
-                    for column in 0..width {
-                        let expected = columns[(column << log_height) + source];
-                        assert_eq!(found[row * width + column], expected);
-                    }
+            let found = device
+                .download(&rows(&device, matrix, log_rows).unwrap())
+                .unwrap();
+            for row in 0..1usize << log_rows {
+                let source = reverse_bits_len(row, log_rows as usize);
+                for column in 0..width {
+                    let expected = columns[(column << log_height) + source];
+                    assert_eq!(found[row * width + column], expected);
                 }
             }
         }

@@ -73,7 +73,7 @@ const MIXED: &[&[MatrixShape]] = &[
 ];
 
 fn matrix(rng: &mut Rng, log_rows: usize, width: usize) -> RowMajorMatrix<Val> {
-    RowMajorMatrix::new(elements(rng.elements(width << log_rows)), width)
+    RowMajorMatrix::new(into_elements(rng.elements(width << log_rows)), width)
 }
 
 /// What a prover sends: caps, opened values and the opening proof.

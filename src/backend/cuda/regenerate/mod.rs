@@ -52,7 +52,8 @@ pub struct DeviceRegenerated {
 /// execution gives: records must have the gaps of their accesses, and of several errors another may be
 /// reported. An `input` shipment is executed on the host up to the segment's end.
 ///
-/// Cost from a minimal trace that is on the device: 13 launches and one wait. Memory: [`plan`].
+/// Cost from a minimal trace that is on the device: 14 launches and two waits, for the
+/// status and for the event that ends the last part. Memory: [`plan`].
 ///
 /// # Errors
 /// As [`Backend::regenerate`](crate::backend::Backend::regenerate), those of device memory, and
@@ -121,8 +122,8 @@ pub fn regenerate_from_reads(
 /// Regenerates the witnesses of several segments from snapshots: executes all of them at once, then
 /// makes one witness after another and gives it to `each` with its index.
 ///
-/// A snapshot gives no parallelism inside a segment; this is how many segments are executed in about
-/// the time of one.
+/// A snapshot gives no parallelism inside a segment; this is how many segments are executed at
+/// once.
 ///
 /// - returns: the time of the common part, `execute`; what follows is in each
 ///   [`DeviceRegenerated::parts`].
