@@ -101,6 +101,16 @@ impl Compiler {
         &self.nvcc
     }
 
+    /// The architectures that this nvcc compiles for; none if it does not say.
+    fn known(&self) -> Vec<u32> {
+        let out = Command::new(&self.nvcc).arg("--list-gpu-arch").output();
+        let text = out.map(|out| out.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&text)
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("compute_")?.parse().ok())
+            .collect()
+    }
+
     /// The program beside nvcc called `name`.
     fn tool(&self, name: &str) -> PathBuf {
         match self.nvcc.parent() {
@@ -283,7 +293,7 @@ pub(crate) fn embed(root: &Path, out: &Path) -> Result<(), String> {
         .ok()
         .and_then(|jobs| jobs.parse().ok())
         .unwrap_or(1);
-    let compiled = compiler.compile(root, out, &cache, &architectures()?, jobs)?;
+    let compiled = compiler.compile(root, out, &cache, &architectures(&compiler)?, jobs)?;
     for unit in &compiled {
         for line in unit.log.lines().filter(|line| line.contains("warning")) {
             println!(
@@ -334,11 +344,12 @@ pub(crate) fn sources(root: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// The architectures to compile for: `REWIT_CUDA_ARCHS`, else those of the GPUs here, else [`ARCHITECTURES`].
+/// The architectures to compile for: `REWIT_CUDA_ARCHS`, else those of the GPUs here that `compiler` knows, else
+/// [`ARCHITECTURES`].
 ///
 /// # Errors
 /// `REWIT_CUDA_ARCHS` is not a list of numbers.
-pub(crate) fn architectures() -> Result<Vec<u32>, String> {
+pub(crate) fn architectures(compiler: &Compiler) -> Result<Vec<u32>, String> {
     let mut archs: Vec<u32> = match variable("REWIT_CUDA_ARCHS") {
         Some(list) => {
             let list = list.to_string_lossy();
@@ -352,11 +363,21 @@ pub(crate) fn architectures() -> Result<Vec<u32>, String> {
                 ARCHITECTURES[0]
             ))?
         }
-        None => capabilities_here(),
+        None => known_to(&compiler.known(), capabilities_here()),
     };
     archs.sort_unstable();
     archs.dedup();
     Ok(archs)
+}
+
+/// Each of `archs`, or the newest of `known` below it if it is not among them: the driver translates that one's
+/// portable code for it. Unchanged if nothing is known.
+fn known_to(known: &[u32], archs: Vec<u32>) -> Vec<u32> {
+    let newest = |arch: u32| known.iter().copied().filter(|k| *k <= arch).max();
+    archs
+        .into_iter()
+        .map(|arch| newest(arch).unwrap_or(arch))
+        .collect()
 }
 
 /// The compute capabilities that `nvidia-smi` reports and that kernels can be compiled for, or all.

@@ -19,7 +19,7 @@ pub(crate) fn build(root: &Path, out: &Path) -> Result<(), String> {
     let mut nvcc = Command::new(compiler.nvcc());
     nvcc.args(["-lib", "-std=c++17", "-O3", "-DFEATURE_BABY_BEAR"]);
     nvcc.args(["-Xcompiler", "-fPIC,-Wno-unused-function", "--threads", "0"]);
-    for arch in architectures()? {
+    for arch in architectures(&compiler)? {
         nvcc.arg(format!("-gencode=arch=compute_{arch},code=sm_{arch}"));
     }
     nvcc.arg("-I")

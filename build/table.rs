@@ -219,11 +219,11 @@ fn faults(rows: &[Row], limits: &[Limit]) -> Vec<String> {
 }
 
 fn run(root: &Path, folder: &Path, jobs: usize) -> Result<Vec<String>, String> {
+    let compiler = Compiler::find(root)?;
     let archs = match std::env::var_os("REWIT_CUDA_ARCHS") {
-        Some(_) => kernels::architectures()?,
+        Some(_) => kernels::architectures(&compiler)?,
         None => kernels::ARCHITECTURES.to_vec(),
     };
-    let compiler = Compiler::find(root)?;
     let compiled = compiler.compile(root, &folder.join("include"), folder, &archs, jobs)?;
     let mut faults = Vec::new();
     for unit in &compiled {
