@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use p3_field::Field;
 
 use super::device::{Device, Options, lock};
-use super::elements::{Tables, extensions, words};
+use super::elements::{Tables, extension_words, extensions};
 use super::fri;
 use super::lde::{Roots, Size, extend};
 use super::merkle::{MatrixRef, MerkleTree, open_rows};
@@ -16,7 +16,8 @@ use super::table::DeviceMatrix;
 use crate::Result;
 use crate::backend::types::{Challenge, Val};
 use crate::backend::{
-    Backend, Opening, Regenerated, check_commit, check_fold, check_lde, check_open,
+    Backend, Opening, Regenerated, check_commit, check_evaluate, check_fold, check_layer,
+    check_lde, check_open,
 };
 use crate::segment::{LOG_PAGE_BYTES, Pages};
 use crate::ship::{Payload, Shipment};
@@ -208,7 +209,7 @@ impl Backend for Cuda {
         log_blowup: u32,
         point: Challenge<4>,
     ) -> Result<Vec<Challenge<4>>> {
-        check_lde(lde.height(), 0)?;
+        check_evaluate(lde.height(), log_blowup)?;
         let matrix: Columns<'_> = lde.columns();
         let request = Request {
             matrix,
@@ -220,10 +221,10 @@ impl Backend for Cuda {
     }
 
     fn upload_layer(&self, values: Vec<Challenge<4>>) -> Result<CudaLayer> {
-        check_fold(values.len().max(2), 1)?;
-        let elements: Vec<Val> = values.iter().flat_map(coefficients).collect();
+        check_layer(values.len())?;
+        let words: Vec<[u32; 4]> = values.iter().copied().map(extension_words).collect();
         Ok(CudaLayer(Codeword {
-            words: self.device.upload("a layer", words(&elements))?,
+            words: self.device.upload("a layer", words.as_flattened())?,
             log_len: values.len().ilog2(),
         }))
     }
@@ -260,10 +261,4 @@ fn size(program: &Program, shipment: &Shipment, base: Option<&Pages>) -> regener
         num_words,
         num_pages,
     }
-}
-
-fn coefficients(value: &Challenge<4>) -> [Val; 4] {
-    use p3_field::BasedVectorSpace;
-    let slice: &[Val] = value.as_basis_coefficients_slice();
-    std::array::from_fn(|i| slice[i])
 }
