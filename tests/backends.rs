@@ -1,9 +1,11 @@
 //! One suite over every backend: the CPU against definitions, a GPU (or its stand-in) and both side
 //! by side against the same.
 
+#[cfg(feature = "cuda")]
+mod device;
 mod guests;
 
-use guests::Guest;
+use guests::{Encoded, Guest, shipment};
 use p3_baby_bear::BabyBear;
 use p3_commit::Mmcs;
 use p3_dft::{NaiveDft, TwoAdicSubgroupDft};
@@ -16,7 +18,7 @@ use rewit::backend::types::{ValMmcs, val_mmcs};
 use rewit::backend::{Backend, Checked, Cpu};
 use rewit::segment::Runner;
 use rewit::ship::{Payload, Shipment};
-use rewit::witness::{Matrix, P, Witness, fill_from_reads, replay_reads};
+use rewit::witness::{Matrix, P, Witness};
 
 type Challenge = BinomialExtensionField<BabyBear, 4>;
 
@@ -69,9 +71,9 @@ fn naive_lde(table: &Matrix, log_blowup: u32) -> Matrix {
     }
 }
 
-/// Heights at which algorithms change: a single row, one butterfly, blocks of threads, and where one
-/// pass over a column becomes two.
-const HEIGHTS: [usize; 8] = [1, 2, 4, 32, 64, 256, 2048, 4096];
+/// Heights at which algorithms change: a single row, one butterfly, warps and blocks of threads; up to
+/// 2^14 rows one kernel of the GPU does all, from 2^15 on three passes over memory do.
+const HEIGHTS: [usize; 10] = [1, 2, 4, 32, 64, 256, 2048, 4096, 1 << 14, 1 << 15];
 
 fn transfers<B: Backend>(backend: &B) {
     let mut rng = Rng(1);
@@ -90,7 +92,12 @@ fn transfers<B: Backend>(backend: &B) {
 fn extensions<B: Backend>(backend: &B) {
     let mut rng = Rng(2);
     for height in HEIGHTS {
-        for (width, log_blowup) in [(1, 0), (1, 1), (5, 2), (17, 1), (2, 3)] {
+        // Tall ones are narrow, to be quick.
+        let shapes: &[(usize, u32)] = match height {
+            ..=4096 => &[(1, 0), (1, 1), (5, 2), (17, 1), (2, 3)],
+            _ => &[(1, 0), (3, 1)],
+        };
+        for &(width, log_blowup) in shapes {
             // The definition takes quadratic time; beyond 256 rows Plonky3's fast transform stands in
             // for it, which the CPU backend is.
             let small = height <= 256;
@@ -116,7 +123,10 @@ fn extensions<B: Backend>(backend: &B) {
     let odd = backend.upload(rng.table(3, 1)).unwrap();
     assert!(matches!(backend.lde(&odd, 1), Err(Error::Usage(_))));
     let long = backend.upload(rng.table(2, 1)).unwrap();
-    assert!(matches!(backend.lde(&long, 27), Err(Error::Usage(_))));
+    for log_blowup in [27, 64, u32::MAX] {
+        let refused = backend.lde(&long, log_blowup);
+        assert!(matches!(refused, Err(Error::Usage(_))), "2^{log_blowup}");
+    }
 }
 
 fn commitments<B: Backend>(backend: &B) {
@@ -213,6 +223,16 @@ fn evaluations<B: Backend>(backend: &B) {
         }
         assert_eq!(values.len(), width);
     }
+    // Of a height that no extension has; with larger blowups than it has rows.
+    let point = rng.challenge();
+    for (height, log_blowup) in [(3, 0), (3, 1), (1, 1), (4, 3), (4, 64), (4, u32::MAX)] {
+        let table = backend.upload(rng.table(height, 2)).unwrap();
+        let refused = backend.evaluate(&table, log_blowup, point);
+        assert!(
+            matches!(refused, Err(Error::Usage(_))),
+            "{height} rows, blowup 2^{log_blowup}"
+        );
+    }
 }
 
 struct NaiveOrFast;
@@ -250,12 +270,19 @@ fn folds<B: Backend>(backend: &B) {
             power = power.square();
         }
         assert_eq!(folded, expected, "2^{log_len} by 2^{log_arity}");
-        let refused = backend.fri_fold(&layer, log_len + 1, beta);
-        assert!(matches!(refused, Err(Error::Usage(_))));
+        for log_arity in [0, log_len + 1, u32::MAX] {
+            let refused = backend.fri_fold(&layer, log_arity, beta);
+            assert!(matches!(refused, Err(Error::Usage(_))), "2^{log_arity}");
+        }
+    }
+    for len in [0, 3, 12] {
+        let layer = (0..len).map(|_| rng.challenge()).collect();
+        let refused = backend.upload_layer(layer);
+        assert!(matches!(refused, Err(Error::Usage(_))), "{len} evaluations");
     }
 }
 
-/// From every encoding, at the sizes where padding starts and chunks end.
+/// From every encoding, also relative to the memory before, at the sizes where padding starts and chunks end.
 fn witnesses<B: Backend>(backend: &B) {
     for (name, log_cycles, log_chunk, take) in [
         ("fib", 4, 2, 2),
@@ -275,37 +302,29 @@ fn witnesses<B: Backend>(backend: &B) {
             }
         }
         let mut runner = runner();
+        let mut previous = program.initial_pages();
         for _ in 1..skip {
+            previous = runner.image();
             runner.skip_segment();
         }
         let mut reuse = None;
         for _ in 0..take.max(1) {
-            let image = runner.image();
-            let Some(recording) = runner.next_segment() else {
+            let Some(encoded) = guest.next_encoded(&mut runner, &previous) else {
                 break;
             };
-            let (segment, reads) = (recording.segment, &recording.reads);
-            let expected = fill_from_reads(program, &segment, reads, vec![]).unwrap();
-            let records = replay_reads(program, &segment, reads).unwrap();
-            for payload in [
-                Payload::Witness(expected.clone().into_tables()),
-                Payload::Image(image.clone()),
-                Payload::Pages(recording.touched.clone()),
-                Payload::Records(records.into_records()),
-                Payload::Reads(reads.clone()),
-            ] {
-                let shipment = Shipment {
-                    program: *program.digest(),
-                    segment,
-                    input: recording.input.clone(),
-                    input_ends: recording.input_ends,
-                    elf: None,
-                    payload,
-                };
+            let Encoded {
+                recording,
+                image,
+                witness: expected,
+                payloads,
+            } = encoded;
+            let segment = recording.segment;
+            for payload in payloads {
+                let shipment = shipment(program, &recording, payload);
                 let encoding = shipment.encoding();
                 let at = format!("{name}, segment {} from {encoding}", segment.index);
                 let made = backend
-                    .regenerate(program, shipment.clone(), None, reuse.take())
+                    .regenerate(program, shipment.clone(), Some(&previous), reuse.take())
                     .unwrap_or_else(|e| panic!("{at}: {e}"));
                 let back: Witness = made
                     .witness
@@ -317,12 +336,13 @@ fn witnesses<B: Backend>(backend: &B) {
 
                 let mut other = shipment;
                 other.segment.end.x[7] ^= 4;
-                let refused = backend.regenerate(program, other, None, None);
+                let refused = backend.regenerate(program, other, Some(&previous), None);
                 assert!(
                     matches!(refused, Err(Error::Replay(_))),
                     "{at}: a wrong end state is accepted"
                 );
             }
+            previous = image;
         }
     }
 }
@@ -471,14 +491,8 @@ fn a_check_names_the_first_difference() {
     let guest = Guest::small("fib");
     let mut runner = Runner::new(&guest.program, &guest.input, 6, 3).unwrap();
     let recording = runner.next_segment().unwrap();
-    let shipment = Shipment {
-        program: *guest.program.digest(),
-        segment: recording.segment,
-        input: recording.input,
-        input_ends: recording.input_ends,
-        elf: None,
-        payload: Payload::Reads(recording.reads),
-    };
+    let reads = Payload::Reads(recording.reads.clone());
+    let shipment = shipment(&guest.program, &recording, reads);
     let made = checked.regenerate(&guest.program, shipment, None, None);
     let what = text(made.err());
     assert!(
@@ -489,29 +503,8 @@ fn a_check_names_the_first_difference() {
 
 #[cfg(feature = "cuda")]
 mod cuda {
+    use super::device::cuda;
     use super::*;
-    use rewit::backend::cuda::{Cuda, Options};
-    use std::io::Write;
-
-    /// The GPU or its stand-in; `None`, and SKIPPED printed, without either.
-    fn cuda() -> Option<Cuda> {
-        let is_set = |name: &str| std::env::var_os(name).is_some_and(|v| v == "1");
-        match Cuda::open(&Options::default()) {
-            Ok(cuda) => {
-                let stand_in = cuda.device().info().stand_in;
-                assert!(
-                    !(is_set("REQUIRE_GPU") && stand_in),
-                    "REQUIRE_GPU=1, but this is a stand-in"
-                );
-                Some(cuda)
-            }
-            Err(Error::NoDevice(why)) if !is_set("REQUIRE_GPU") && !is_set("REQUIRE_CUDA") => {
-                let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
-                None
-            }
-            Err(error) => panic!("no device to test on: {error}"),
-        }
-    }
 
     #[test]
     fn the_gpu() {

@@ -1,6 +1,8 @@
 //! `--backend` as its users meet it: without CUDA, without a driver, on the stand-in, on a GPU.
 
 mod command;
+#[cfg(feature = "cuda")]
+mod device;
 
 use std::fs;
 
@@ -27,10 +29,8 @@ fn a_build_without_cuda_says_so() {
 
 #[cfg(feature = "cuda")]
 mod cuda {
+    use super::device::device;
     use super::*;
-    use rewit::Error;
-    use rewit::backend::cuda::{Device, Options};
-    use std::io::Write;
 
     /// Runs with variables set, expects an exit code, and returns standard output and error.
     fn expect_with(variables: &[(&str, &str)], code: i32, args: &[&str]) -> (String, String) {
@@ -55,15 +55,7 @@ mod cuda {
 
     /// The device's kind: `Some(true)` for the stand-in, `None` (and SKIPPED) for none.
     fn stand_in() -> Option<bool> {
-        let is_set = |name: &str| std::env::var_os(name).is_some_and(|v| v == "1");
-        match Device::open(&Options::default()) {
-            Ok(device) => Some(device.info().stand_in),
-            Err(Error::NoDevice(why)) if !is_set("REQUIRE_GPU") && !is_set("REQUIRE_CUDA") => {
-                let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
-                None
-            }
-            Err(error) => panic!("no device to test on: {error}"),
-        }
+        device().map(|device| device.info().stand_in)
     }
 
     /// A shipment of a small segment.

@@ -2,31 +2,18 @@
 #![cfg(feature = "cuda")]
 
 mod common;
+mod device;
 mod proofs;
 
-use std::io::Write;
-
+use device::{device, device_with};
 use proofs::{ALL_PARTS, CHEAP, Run, guest, input};
 use rewit::Error;
-use rewit::backend::cuda::{Device, Options};
+use rewit::backend::cuda::Options;
 use rewit::stark::{Params, Prover};
-
-/// The GPU or its stand-in; `None`, and SKIPPED printed, without either.
-fn device(options: &Options) -> Option<Device> {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|v| v == "1");
-    match Device::open(options) {
-        Ok(device) => Some(device),
-        Err(Error::NoDevice(why)) if !is_set("REQUIRE_GPU") && !is_set("REQUIRE_CUDA") => {
-            let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
-            None
-        }
-        Err(e) => panic!("no device to test on: {e}"),
-    }
-}
 
 /// Keys are equal; so are proofs of the first `num_segments` segments to the byte, and they verify.
 fn proves_as_the_cpu(run: &Run, num_segments: usize, params: Params) {
-    let Some(device) = device(&Options::default()) else {
+    let Some(device) = device() else {
         return;
     };
     let cpu = Prover::new(&run.program, params).unwrap();
@@ -69,7 +56,7 @@ fn fib() {
 
 #[test]
 fn proofs_with_grinding_verify_and_are_made_again_the_same() {
-    let Some(device) = device(&Options::default()) else {
+    let Some(device) = device() else {
         return;
     };
     let run = Run::new(guest(), input(), 8);
@@ -83,7 +70,7 @@ fn proofs_with_grinding_verify_and_are_made_again_the_same() {
 
 #[test]
 fn too_little_memory_is_an_error() {
-    let Some(_) = device(&Options::default()) else {
+    let Some(_) = device() else {
         return;
     };
     let run = Run::new(guest(), input(), 8);
@@ -94,7 +81,7 @@ fn too_little_memory_is_an_error() {
             vram_budget: Some(megabytes << 20),
             ..Options::default()
         };
-        let device = device(&options).unwrap();
+        let device = device_with(&options).unwrap();
         let proof = Prover::on_device(&run.program, CHEAP, &device)
             .and_then(|prover| prover.prove(0, run.witnesses[0].clone()));
         match proof {

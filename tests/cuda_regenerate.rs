@@ -1,128 +1,19 @@
-//! Witnesses regenerated on a device are those of the CPU, from every encoding, and what is refused there is refused
-//! here with the same words.
+//! Witnesses regenerated on a device are those of the CPU, from every encoding.
 #![cfg(feature = "cuda")]
 
 mod common;
+mod device;
 mod guests;
-
-use std::io::Write;
+mod regenerate;
 
 use common::{asm, sequences};
-use guests::{Guest, NAMES};
-use rewit::Error;
-use rewit::backend::cuda::regenerate::{
-    DeviceProgram, DeviceReads, Job, Size, plan, regenerate, regenerate_from_reads, regenerate_many,
-};
-use rewit::backend::cuda::{Device, DeviceWitness, Options};
-use rewit::backend::{Backend, Cpu};
-use rewit::segment::{Pages, Reads, Recording, Runner, Segment};
-use rewit::ship::{Base, Payload, ROW_KIND_SHIFT, Record, RowKind, Shipment, memory_digest};
-use rewit::vm::{Kind, Program};
-use rewit::witness::layout::column_name;
-use rewit::witness::{Matrix, P, Witness, fill_from_reads, replay_reads};
-
-/// The device to test on; SKIPPED without one, unless REQUIRE_CUDA=1 or REQUIRE_GPU=1.
-fn device() -> Option<Device> {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|v| v == "1");
-    match Device::open(&Options::default()) {
-        Ok(device) => {
-            assert!(!(is_set("REQUIRE_GPU") && device.info().stand_in));
-            Some(device)
-        }
-        Err(Error::NoDevice(why)) if !is_set("REQUIRE_GPU") && !is_set("REQUIRE_CUDA") => {
-            // Straight to standard error: the test harness captures `eprintln!`.
-            let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
-            None
-        }
-        Err(e) => panic!("no device to test on: {e}"),
-    }
-}
-
-fn assert_same(what: &str, found: &Witness, expected: &Witness) {
-    for ((name, found), (_, expected)) in found.tables().iter().zip(expected.tables()) {
-        assert_eq!(
-            found.height(),
-            expected.height(),
-            "{what}: height of {name}"
-        );
-        let at = found
-            .words
-            .iter()
-            .zip(&expected.words)
-            .position(|(a, b)| a != b);
-        if let Some(at) = at {
-            let (row, col) = (at / found.width, at % found.width);
-            let column = if *name == "cpu" {
-                column_name(col)
-            } else {
-                col.to_string()
-            };
-            panic!(
-                "{what}: {name} row {row} column {column}: {:#x}, expected {:#x}",
-                found.words[at], expected.words[at]
-            );
-        }
-        assert_eq!(found.width, expected.width, "{what}: width of {name}");
-    }
-    assert_eq!(found.public, expected.public, "{what}: public values");
-}
-
-fn shipment(program: &Program, recording: &Recording, payload: Payload) -> Shipment {
-    Shipment {
-        program: *program.digest(),
-        segment: recording.segment,
-        input: recording.input.clone(),
-        input_ends: recording.input_ends,
-        elf: None,
-        payload,
-    }
-}
-
-/// One device and one guest on it.
-struct Bench {
-    device: Device,
-    guest: Guest,
-    program: DeviceProgram,
-}
-
-impl Bench {
-    fn new(name: &str) -> Option<Self> {
-        Self::with(Guest::small(name))
-    }
-
-    fn with(guest: Guest) -> Option<Self> {
-        let device = device()?;
-        let program = DeviceProgram::new(&device, &guest.program).unwrap();
-        Some(Self {
-            device,
-            guest,
-            program,
-        })
-    }
-
-    fn regenerate(&self, shipment: &Shipment, base: Option<&Pages>) -> rewit::Result<Witness> {
-        let made = regenerate(&self.device, &self.program, shipment.clone(), base)?;
-        assert!(!made.parts.is_empty());
-        made.witness.download(&self.device, Witness::default())
-    }
-
-    fn regenerate_reads(&self, segment: &Segment, reads: &Reads) -> rewit::Result<Witness> {
-        let reads = DeviceReads::new(&self.device, segment, reads)?;
-        let made = regenerate_from_reads(&self.device, &self.program, segment, &reads)?;
-        made.witness.download(&self.device, Witness::default())
-    }
-}
-
-/// The same error as with one thread on the CPU, which reports the first row's.
-fn cpu_error(program: &Program, segment: &Segment, reads: &Reads) -> Option<String> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .build()
-        .unwrap();
-    pool.install(|| fill_from_reads(program, segment, reads, Vec::new()))
-        .err()
-        .map(|e| e.to_string())
-}
+use guests::{Encoded, Guest, NAMES, shipment};
+use regenerate::{Bench, assert_same};
+use rewit::backend::cuda::regenerate::{Job, Size, plan, regenerate, regenerate_many};
+use rewit::segment::{Recording, Runner};
+use rewit::ship::{Base, Payload};
+use rewit::vm::Program;
+use rewit::witness::{Witness, fill_from_reads};
 
 /// All guests, in segments that start inside code, end at the run's end, and have padding.
 #[test]
@@ -261,37 +152,15 @@ fn every_encoding_regenerates_the_same_witness() {
         let mut runner = Runner::new(program, &bench.guest.input, log_cycles, 5).unwrap();
         let mut previous = program.initial_pages();
         for index in 0..2 {
-            let image = runner.image();
-            let dirty = runner.pages(&runner.dirty_since_start());
-            let written = runner.pages(runner.written_in_previous());
-            let Some(recording) = runner.next_segment() else {
+            let Some(encoded) = bench.guest.next_encoded(&mut runner, &previous) else {
                 break;
             };
-            let segment = &recording.segment;
-            let expected = fill_from_reads(program, segment, &recording.reads, Vec::new()).unwrap();
-            let records = replay_reads(program, segment, &recording.reads).unwrap();
-            let payloads = [
-                Payload::Witness(expected.clone().into_tables()),
-                Payload::Image(image.clone()),
-                Payload::Pages(recording.touched.clone()),
-                Payload::Pages(runner.widen(&recording.touched, 12)),
-                Payload::Delta {
-                    base: Base::Program,
-                    pages: dirty,
-                },
-                Payload::Delta {
-                    base: Base::Previous {
-                        digest: memory_digest(&previous),
-                    },
-                    pages: written,
-                },
-                Payload::Records(records.into_records()),
-                Payload::Reads(recording.reads.clone()),
-                Payload::Input {
-                    elf: program.elf().to_vec(),
-                    input: bench.guest.input.clone(),
-                },
-            ];
+            let Encoded {
+                recording,
+                image,
+                witness: expected,
+                payloads,
+            } = encoded;
             for payload in payloads {
                 let shipment = shipment(program, &recording, payload);
                 let encoding = shipment.encoding();
@@ -380,225 +249,6 @@ fn random_sequences_are_filled_as_on_the_cpu() {
     }
 }
 
-/// Every word and every checkpoint of a small trace damaged in turn: refused as on the CPU, or the CPU's other witness.
-#[test]
-fn damaged_minimal_traces_are_refused_in_the_same_words() {
-    for (name, at) in [("sha2-chain", 1), ("block", 0)] {
-        let Some(bench) = Bench::new(name) else {
-            return;
-        };
-        let program = &bench.guest.program;
-        let mut runner = Runner::new(program, &bench.guest.input, 8, 4).unwrap();
-        for _ in 0..at {
-            runner.skip_segment();
-        }
-        let Recording { segment, reads, .. } = runner.next_segment().unwrap();
-        let mut refused = 0;
-        let mut check = |what: &str, reads: &Reads| {
-            let found = bench.regenerate_reads(&segment, reads);
-            match (found, cpu_error(program, &segment, reads)) {
-                (Ok(found), None) => {
-                    let expected = fill_from_reads(program, &segment, reads, Vec::new()).unwrap();
-                    assert_same(what, &found, &expected);
-                }
-                (Err(found), Some(expected)) => {
-                    assert_eq!(found.to_string(), expected, "{what}");
-                    refused += 1;
-                }
-                (found, expected) => panic!(
-                    "{what}: {:?} on the device, {expected:?} on the CPU",
-                    found.err().map(|e| e.to_string())
-                ),
-            }
-        };
-        for at in (0..reads.words.len()).step_by(17) {
-            let mut bad = reads.clone();
-            bad.words[at] ^= 1 << (at % 32);
-            check(&format!("{name} word {at}"), &bad);
-        }
-        let mut bad = reads.clone();
-        bad.words.pop();
-        check("last word missing", &bad);
-        bad.words.truncate(1);
-        for checkpoint in &mut bad.checkpoints {
-            checkpoint.first_word = checkpoint.first_word.min(1);
-        }
-        check("one word", &bad);
-        for index in (1..reads.checkpoints.len()).step_by(4) {
-            let mut bad = reads.clone();
-            bad.checkpoints[index].state.x[5] ^= 1;
-            check(&format!("{name} x5 of checkpoint {index}"), &bad);
-            let mut bad = reads.clone();
-            bad.checkpoints[index].state.pc ^= 0x8000_0002;
-            check(&format!("{name} pc of checkpoint {index}"), &bad);
-            let mut bad = reads.clone();
-            bad.checkpoints[index].state.x[2] ^= 1;
-            check(&format!("{name} stack pointer of checkpoint {index}"), &bad);
-            let mut bad = reads.clone();
-            bad.checkpoints[index].state.io_phase ^= 1;
-            bad.checkpoints[index].state.io_left = 9;
-            check(&format!("{name} phase of checkpoint {index}"), &bad);
-            let mut bad = reads.clone();
-            bad.checkpoints[index].state.halted = 1;
-            check(&format!("{name} checkpoint {index} halted"), &bad);
-        }
-        let mut bad = reads.clone();
-        bad.checkpoints.pop();
-        check("last checkpoint missing", &bad);
-        assert!(refused > 20, "{name}: {refused} refused");
-    }
-}
-
-/// Records that no execution gives are refused, wherever they are wrong.
-#[test]
-fn impossible_records_are_refused() {
-    let Some(bench) = Bench::new("block") else {
-        return;
-    };
-    let program = &bench.guest.program;
-    let mut runner = Runner::new(program, &bench.guest.input, 12, 5).unwrap();
-    let recording = runner.next_segment().unwrap();
-    let segment = &recording.segment;
-    let good = replay_reads(program, segment, &recording.reads)
-        .unwrap()
-        .into_records();
-    let refused = |what: &str, row: usize, change: &dyn Fn(&mut Record)| {
-        let mut records = good.clone();
-        change(&mut records[row]);
-        let shipment = shipment(program, &recording, Payload::Records(records));
-        let error = bench
-            .regenerate(&shipment, None)
-            .expect_err(what)
-            .to_string();
-        assert!(
-            error.contains(&format!("row {row}:")) || error.contains("of the segment's"),
-            "{what}: {error}"
-        );
-    };
-    let kind = |record: &Record| record.op >> ROW_KIND_SHIFT;
-    let row_of = |wanted: RowKind| good.iter().position(|r| kind(r) == wanted as u32).unwrap();
-    let word = row_of(RowKind::MoveInWord);
-    refused("a step that is no unit", word, &|r| r.gap[0] = 3);
-    refused("a misaligned word moved", word, &|r| r.a += 1);
-    refused("more left than a transfer has", word, &|r| {
-        r.rd_old = u32::MAX;
-    });
-    refused("no such row kind", word, &|r| r.op |= 7 << ROW_KIND_SHIFT);
-    let setup = row_of(RowKind::Setup);
-    refused("a gap of more than 24 bits", setup, &|r| r.gap[1] = 1 << 24);
-    refused("too long a transfer", setup - 1, &|r| r.old = u32::MAX);
-    refused("no such instruction", setup, &|r| {
-        r.op = (1 << ROW_KIND_SHIFT) - 1;
-    });
-    refused("a gap that is not the access's", setup, &|r| r.gap[1] ^= 1);
-    refused("a gap in a slot without access", setup, &|r| r.gap[3] = 1);
-    let load = good
-        .iter()
-        .position(|record| kind(record) == 0 && program.ops()[record.op as usize].kind == Kind::Lw)
-        .unwrap();
-    refused("a misaligned load", load, &|r| r.a += 1);
-    refused("a memory gap that is not the access's", load, &|r| {
-        r.gap[2] ^= 2;
-    });
-}
-
-/// Records and witnesses say which states they connect; a header that says otherwise is refused.
-#[test]
-fn states_must_fit_what_was_shipped() {
-    let Some(bench) = Bench::new("block") else {
-        return;
-    };
-    let program = &bench.guest.program;
-    let mut runner = Runner::new(program, &bench.guest.input, 9, 5).unwrap();
-    runner.next_segment().unwrap();
-    let recording = runner.next_segment().unwrap();
-    let (good, reads) = (recording.segment, &recording.reads);
-    let records = replay_reads(program, &good, reads).unwrap().into_records();
-    let witness = fill_from_reads(program, &good, reads, Vec::new())
-        .unwrap()
-        .into_tables();
-    for payload in [Payload::Records(records), Payload::Witness(witness)] {
-        let check = |segment: Segment| {
-            let mut shipment = shipment(program, &recording, payload.clone());
-            shipment.segment = segment;
-            let expected = Cpu.regenerate(program, shipment.clone(), None, None);
-            let expected = expected.unwrap_err().to_string();
-            let found = bench.regenerate(&shipment, None).unwrap_err().to_string();
-            assert_eq!(found, expected);
-        };
-        for register in 1..32 {
-            let mut segment = good;
-            segment.start.x[register] ^= 0x100;
-            check(segment);
-            let mut segment = good;
-            segment.end.x[register] ^= 1;
-            check(segment);
-        }
-        let mut segment = good;
-        segment.start.pc += 4;
-        check(segment);
-        let mut segment = good;
-        segment.end.pc += 4;
-        check(segment);
-    }
-}
-
-/// Snapshots that lack something, or lead elsewhere.
-#[test]
-fn wrong_snapshots_are_refused_in_the_same_words() {
-    let Some(bench) = Bench::new("sort") else {
-        return;
-    };
-    let program = &bench.guest.program;
-    let mut runner = Runner::new(program, &bench.guest.input, 9, 5).unwrap();
-    let mut recording = runner.next_segment().unwrap();
-    // A segment that reads input.
-    while recording.input.is_empty() {
-        recording = runner.next_segment().unwrap();
-    }
-    let pages = Payload::Pages(recording.touched.clone());
-    let good = shipment(program, &recording, pages);
-    bench.regenerate(&good, None).unwrap();
-    let check = |what: &str, change: &dyn Fn(&mut Shipment)| {
-        let mut bad = good.clone();
-        change(&mut bad);
-        let expected = Cpu.regenerate(program, bad.clone(), None, None);
-        let expected = expected.expect_err(what).to_string();
-        let found = bench.regenerate(&bad, None).expect_err(what).to_string();
-        assert_eq!(found, expected, "{what}");
-    };
-    check("input missing", &|bad| bad.input.clear());
-    check("another end", &|bad| bad.segment.end.x[7] ^= 1);
-    check("a start that is no state", &|bad| {
-        bad.segment.start.x[0] = 1;
-    });
-    check("a start outside code", &|bad| bad.segment.start.pc = 4);
-    check("a start after exit", &|bad| bad.segment.start.halted = 1);
-    check("of another program", &|bad| bad.program[0] ^= 1);
-    check("no pages", &|bad| {
-        let Payload::Pages(pages) = &mut bad.payload else {
-            unreachable!()
-        };
-        pages.bytes.pop();
-    });
-    check("a delta without its base", &|bad| {
-        bad.payload = Payload::Delta {
-            base: Base::Previous { digest: [1; 32] },
-            pages: recording.touched.clone(),
-        };
-    });
-    for missing in 0..recording.touched.numbers.len() {
-        let mut bad = good.clone();
-        let Payload::Pages(pages) = &mut bad.payload else {
-            unreachable!()
-        };
-        pages.numbers.remove(missing);
-        pages.bytes.drain(missing << 10..(missing + 1) << 10);
-        let error = bench.regenerate(&bad, None).unwrap_err().to_string();
-        assert!(error.contains("which was not shipped"), "{error}");
-    }
-}
-
 /// Many segments of different lengths and kinds of snapshots in one launch.
 #[test]
 fn many_segments_are_executed_at_once() {
@@ -684,44 +334,4 @@ fn new_pages_are_made_as_they_are_written() {
         &bench.regenerate(&shipment, None).unwrap(),
         &expected,
     );
-}
-
-/// A witness goes to the device and back; cells that are no field elements do not.
-#[test]
-fn witnesses_are_uploaded_and_checked() {
-    let Some(bench) = Bench::new("fib") else {
-        return;
-    };
-    let program = &bench.guest.program;
-    let mut runner = Runner::new(program, &bench.guest.input, 8, 5).unwrap();
-    let recording = runner.next_segment().unwrap();
-    let witness =
-        fill_from_reads(program, &recording.segment, &recording.reads, Vec::new()).unwrap();
-    let there = DeviceWitness::upload(&bench.device, &witness).unwrap();
-    assert_eq!(there.num_bytes(), witness.num_bytes());
-    let back = there.download(&bench.device, witness.clone()).unwrap();
-    assert_same("there and back", &back, &witness);
-    type Table = fn(&mut Witness) -> &mut Matrix;
-    let tables: [(&str, Table); 4] = [
-        ("cpu", |w| &mut w.cpu),
-        ("boundary", |w| &mut w.boundary),
-        ("program", |w| &mut w.program),
-        ("range", |w| &mut w.range),
-    ];
-    for (name, table) in tables {
-        let mut bad = witness.clone();
-        *table(&mut bad).words.last_mut().unwrap() = P;
-        let expected = format!("the {name} table has a cell that is no field element");
-        for error in [
-            DeviceWitness::upload(&bench.device, &bad).unwrap_err(),
-            bench
-                .regenerate(
-                    &shipment(program, &recording, Payload::Witness(bad.into_tables())),
-                    None,
-                )
-                .unwrap_err(),
-        ] {
-            assert!(error.to_string().ends_with(&expected), "{error}");
-        }
-    }
 }

@@ -1,5 +1,5 @@
 //! Runs are proven, and the proofs verified by us and by others. What is refused is in
-//! `prove_refused.rs`.
+//! `prove_refused.rs` and `prove_weak.rs`.
 
 mod common;
 mod proofs;

@@ -2,10 +2,10 @@
 
 mod guests;
 
-use guests::{Guest, NAMES};
+use guests::{Encoded, Guest, NAMES, shipment};
 use rewit::backend::{Backend, Cpu};
 use rewit::segment::{Recording, Runner};
-use rewit::ship::{Base, Payload, ROW_KIND_SHIFT, Record, RowKind, Shipment, memory_digest};
+use rewit::ship::{Payload, ROW_KIND_SHIFT, Record, RowKind};
 use rewit::stark::check::check;
 use rewit::vm::{Kind, Program};
 use rewit::witness::{Witness, adopt_records, fill_from_reads, fill_tables, replay_reads};
@@ -93,46 +93,19 @@ fn every_encoding_regenerates_the_same_witness() {
         let mut runner = Runner::new(program, &guest.input, 13, 5).unwrap();
         let mut previous = program.initial_pages();
         for _ in 0..4 {
-            let image = runner.image();
-            let dirty = runner.pages(&runner.dirty_since_start());
-            let written = runner.pages(runner.written_in_previous());
-            let Some(recording) = runner.next_segment() else {
+            let Some(encoded) = guest.next_encoded(&mut runner, &previous) else {
                 break;
             };
-            let expected = reference(program, &recording);
+            let Encoded {
+                recording,
+                image,
+                witness: expected,
+                payloads,
+            } = encoded;
+            assert!(reference(program, &recording) == expected);
             let segment = recording.segment;
-            let records = replay_reads(program, &segment, &recording.reads).unwrap();
-            let payloads = [
-                Payload::Witness(expected.clone().into_tables()),
-                Payload::Image(image.clone()),
-                Payload::Pages(recording.touched.clone()),
-                Payload::Pages(runner.widen(&recording.touched, 12)),
-                Payload::Delta {
-                    base: Base::Program,
-                    pages: dirty,
-                },
-                Payload::Delta {
-                    base: Base::Previous {
-                        digest: memory_digest(&previous),
-                    },
-                    pages: written,
-                },
-                Payload::Records(records.into_records()),
-                Payload::Reads(recording.reads.clone()),
-                Payload::Input {
-                    elf: program.elf().to_vec(),
-                    input: guest.input.clone(),
-                },
-            ];
             for payload in payloads {
-                let shipment = Shipment {
-                    program: *program.digest(),
-                    segment,
-                    input: recording.input.clone(),
-                    input_ends: recording.input_ends,
-                    elf: None,
-                    payload,
-                };
+                let shipment = shipment(program, &recording, payload);
                 let encoding = shipment.encoding();
                 let made = Cpu
                     .regenerate(program, shipment, Some(&previous), None)
@@ -222,14 +195,8 @@ fn states_must_fit_what_was_shipped() {
     let payloads = [Payload::Records(records), Payload::Witness(witness)];
     for payload in payloads {
         let regenerate = |segment| {
-            let shipment = Shipment {
-                program: *program.digest(),
-                segment,
-                input: recording.input.clone(),
-                input_ends: recording.input_ends,
-                elf: None,
-                payload: payload.clone(),
-            };
+            let mut shipment = shipment(program, &recording, payload.clone());
+            shipment.segment = segment;
             Cpu.regenerate(program, shipment, None, None)
         };
         let good = recording.segment;

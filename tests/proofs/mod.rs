@@ -10,10 +10,13 @@ pub mod parts;
 pub mod target;
 pub mod third_party;
 
+use std::mem::discriminant;
+
 use p3_matrix::dense::RowMajorMatrix;
 use rewit::segment::Runner;
 use rewit::stark::{
     Argument, Chain, ChainError, Grinding, Outcome, Params, Prover, SegmentProof, Statement,
+    VerifyError,
 };
 use rewit::vm::{Program, Stop, Vm};
 use rewit::witness::{Matrix, Witness, fill_from_reads, from_monty};
@@ -129,6 +132,16 @@ impl Run {
         assert_eq!(vm.cycle(), outcome.num_cycles);
         assert_eq!(self.witnesses.len() as u64, outcome.num_segments);
     }
+}
+
+/// Whether two errors are of one kind, whatever they carry.
+pub fn same_variant(found: &VerifyError, expected: &VerifyError) -> bool {
+    discriminant(found) == discriminant(expected)
+}
+
+/// An error of the kind of openings that do not verify.
+pub fn opening() -> VerifyError {
+    VerifyError::Opening(String::new())
 }
 
 /// The witness of each segment of a run.
