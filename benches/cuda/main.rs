@@ -6,15 +6,20 @@
 //! cargo bench --features cuda --bench cuda -- --test
 //! ```
 //!
-//! Prints a table, and with `--out` writes `cuda-stages.json` (or, with the ceilings
-//! alone, `cuda-ceilings.json`) there, after every set of measurements. Results are compared with the CPU's before anything is timed. `--test` compares
-//! and times nothing; so does a run on the CPU stand-in, whose times say nothing of a GPU.
+//! Prints a table, and with `--out` writes `cuda-stages.json` (or, with the ceilings alone,
+//! `cuda-ceilings.json`) there, after every set of measurements. Results are compared with the CPU's
+//! before anything is timed. `--test` compares and times nothing; so does a run on the CPU stand-in,
+//! whose times say nothing of a GPU. With `REQUIRE_GPU=1` there must be a GPU, or the run fails; with
+//! `REQUIRE_CUDA=1` the stand-in will do.
+//!
+//! `--seconds` is for the stages, after the comparison: what does not fit is named in a note.
 //!
 //! Not criterion: a stage is timed by the device's own events beside the wall clock, stages that
 //! depend on each other are timed in one pass, passes are in random order, and all samples are kept.
 
 mod file;
 mod measure;
+mod prove;
 mod stages;
 mod sweep;
 mod verify;
@@ -23,6 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use rewit::backend::cuda::{Cuda, Options, micro};
+use rewit::witness::layout::MIN_ROWS;
 use rewit::{Error, Result};
 
 use measure::Budget;
@@ -103,9 +109,12 @@ fn run() -> Result<()> {
         ordinal: arguments.device,
         ..Options::default()
     };
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|v| v == "1");
     let cuda = match Cuda::open(&options) {
         // A smoke test on a machine without any device has nothing to do.
-        Err(Error::NoDevice(why)) if arguments.test => {
+        Err(Error::NoDevice(why))
+            if arguments.test && !is_set("REQUIRE_GPU") && !is_set("REQUIRE_CUDA") =>
+        {
             println!("SKIPPED: {why}");
             return Ok(());
         }
@@ -116,9 +125,25 @@ fn run() -> Result<()> {
         "{}, compute capability {}.{}",
         info.name, info.compute_capability.0, info.compute_capability.1
     );
+    if info.stand_in && is_set("REQUIRE_GPU") {
+        return Err(Error::Resource(format!(
+            "REQUIRE_GPU=1, but this is {}; unset it to compare results on a stand-in",
+            info.name
+        )));
+    }
     for (log_rows, width) in verify::SIZES {
         verify::all(&cuda, log_rows, width)?;
     }
+    if arguments.stages && !info.stand_in {
+        for (log_rows, width) in verify::GPU_SIZES {
+            verify::all(&cuda, log_rows, width)?;
+        }
+        for log_rows in &arguments.sizes {
+            verify::extension(&cuda, *log_rows)?;
+        }
+    }
+    prove::verify_grind(&cuda)?;
+    prove::verify_proof(&cuda, MIN_ROWS.ilog2())?;
     sweep::chunks(&cuda, "sort", "sort-small.txt", 9, None)?;
     sweep::snapshots(&cuda, "sort", "sort-small.txt", 9, None)?;
     println!("every stage gives the CPU's results");
@@ -147,31 +172,36 @@ fn run() -> Result<()> {
         file.write()?;
     }
     if arguments.stages {
-        let mut budget = Budget::new(arguments.seconds);
-        stages::all(
-            &cuda,
-            &arguments.sizes,
-            &arguments.widths,
-            &mut budget,
-            &mut file,
-        )?;
-        if let Some(largest) = arguments
-            .sizes
-            .iter()
-            .copied()
-            .filter(|size| *size <= 20)
-            .max()
-        {
-            for (guest, input) in [("block", "block.bin"), ("sha2-chain", "sha2-chain.txt")] {
-                sweep::chunks(&cuda, guest, input, largest, Some(&mut file))?;
-                file.write()?;
-            }
-        }
-        sweep::snapshots(&cuda, "sha2-chain", "sha2-chain.txt", 16, Some(&mut file))?;
+        time_stages(&cuda, &arguments, &mut file)?;
     }
     file.finish()?;
     print!("{}", file.table());
     Ok(())
+}
+
+/// Times the stages, then proofs, then sweeps.
+fn time_stages(cuda: &Cuda, arguments: &Arguments, file: &mut file::File) -> Result<()> {
+    let (sizes, widths) = (&arguments.sizes, &arguments.widths);
+    let budget = Budget::new(arguments.seconds);
+    stages::all(cuda, sizes, widths, &budget.part(0.65), file)?;
+    prove::grind(cuda, file)?;
+    let largest = sizes.iter().copied().max().unwrap_or(0);
+    prove::prove(cuda, largest, &budget.part(0.4), file)?;
+    file.write()?;
+    if let Some(largest) = sizes.iter().copied().filter(|size| *size <= 20).max() {
+        for (guest, input) in [("block", "block.bin"), ("sha2-chain", "sha2-chain.txt")] {
+            let share = budget.part(0.4);
+            sweep::chunks(cuda, guest, input, largest, Some((&share, &mut *file)))?;
+            file.write()?;
+        }
+    }
+    sweep::snapshots(
+        cuda,
+        "sha2-chain",
+        "sha2-chain.txt",
+        16,
+        Some((&budget, file)),
+    )
 }
 
 fn main() -> ExitCode {

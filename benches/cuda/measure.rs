@@ -29,6 +29,7 @@ pub(crate) fn timed<T>(device: &Device, work: impl FnOnce() -> Result<T>) -> Res
 }
 
 /// Time that may be spent, shared out among sets of measurements as they come.
+#[derive(Clone, Copy)]
 pub(crate) struct Budget {
     end: f64,
     clock: Instant,
@@ -41,6 +42,19 @@ impl Budget {
             end: seconds,
             clock: Instant::now(),
         }
+    }
+
+    /// A share of what is left, to spend from now on.
+    pub(crate) fn part(&self, share: f64) -> Self {
+        Self {
+            end: self.until(share),
+            clock: self.clock,
+        }
+    }
+
+    /// Whether it is spent.
+    pub(crate) fn is_over(&self) -> bool {
+        self.now() >= self.end
     }
 
     /// When a set must end, if it may use `share` of what is left: seconds on this clock.

@@ -1,11 +1,13 @@
 //! The stages, and what is timed of them.
 
+use std::time::Duration;
+
 use rayon::prelude::*;
 use rewit::backend::Backend;
 use rewit::backend::cuda::Cuda;
 use rewit::backend::cuda::regenerate::{DeviceProgram, DeviceReads, regenerate_from_reads};
 use rewit::backend::types::{Challenge, Val};
-use rewit::measure::Capture;
+use rewit::measure::{Capture, Captured};
 use rewit::segment::{Recording, Runner};
 use rewit::ship::{Encoding, Shipment};
 use rewit::vm::Program;
@@ -19,7 +21,11 @@ use super::file::{Boundary, File, Key};
 use super::measure::{Budget, Rng, timed};
 
 /// The stages, in the order of the data flow.
-pub(crate) const NAMES: [&str; 9] = [
+///
+/// `regenerate GUEST` starts from values read, `regenerate GUEST from ENCODING` from another
+/// encoding. Sorting is a part of both, `sort`, as are `replay`, `fill` and others; the proof-of-work
+/// search of `grind` and all other stages are part of `prove`.
+pub(crate) const NAMES: [&str; 11] = [
     "regenerate",
     "upload",
     "download",
@@ -29,6 +35,8 @@ pub(crate) const NAMES: [&str; 9] = [
     "open",
     "fold",
     "commitment",
+    "grind",
+    "prove",
 ];
 /// Twice as many rows after extension.
 const LOG_BLOWUP: u32 = 1;
@@ -38,6 +46,9 @@ const CAP_HEIGHT: u8 = 0;
 const NUM_OPENED: usize = 100;
 /// Rounds at most, besides the one that warms up.
 const MAX_ROUNDS: usize = 15;
+/// Base-2 logarithm of the rows of the largest witness that is shipped: on the host there are three
+/// copies of it.
+const MAX_LOG_WITNESS: u32 = 20;
 /// Base-2 logarithm of the cycles a thread replays.
 pub(crate) const LOG_CHUNK: u32 = 7;
 
@@ -71,11 +82,21 @@ pub(crate) fn random_indices(log_rows: u32, rng: &mut Rng) -> Vec<usize> {
     (0..NUM_OPENED).map(|_| rng.below(1 << log_rows)).collect()
 }
 
-/// A segment, and its values read as they are shipped.
+/// A segment, and all that can be shipped of it.
 pub(crate) struct Sent {
     pub(crate) program: Program,
-    pub(crate) recording: Recording,
-    pub(crate) shipment: Shipment,
+    pub(crate) captured: Captured,
+    input: Vec<u8>,
+}
+
+impl Sent {
+    /// The segment in one encoding.
+    pub(crate) fn shipment(&self, encoding: Encoding) -> Result<Shipment> {
+        let (program, input) = (&self.program, &self.input);
+        let empty = Witness::default();
+        self.captured
+            .shipment(program, input, encoding, false, empty)
+    }
 }
 
 /// A file of the repository, from its root.
@@ -87,7 +108,7 @@ pub(crate) fn read(path: &str) -> Result<Vec<u8>> {
 }
 
 /// The second segment of a guest's run, or the first if there is no second.
-pub(crate) fn shipment(guest: &str, input: &str, log_cycles: u32, log_chunk: u32) -> Result<Sent> {
+pub(crate) fn send(guest: &str, input: &str, log_cycles: u32, log_chunk: u32) -> Result<Sent> {
     let program = Program::from_elf(read(&format!("guests/prebuilt/{guest}.elf"))?)?;
     let input = read(&format!("guests/inputs/{input}"))?;
     let mut runner = Runner::new(&program, &input, log_cycles, log_chunk.min(log_cycles))?;
@@ -99,13 +120,10 @@ pub(crate) fn shipment(guest: &str, input: &str, log_cycles: u32, log_chunk: u32
         recording = runner.next_segment().unwrap_or(recording);
     }
     let captured = before.after(&runner, recording);
-    let empty = Witness::default();
-    let shipment = captured.shipment(&program, &input, Encoding::Reads, false, empty)?;
-    let recording = captured.recording().clone();
     Ok(Sent {
         program,
-        recording,
-        shipment,
+        captured,
+        input,
     })
 }
 
@@ -114,7 +132,7 @@ pub(crate) fn all(
     backend: &Cuda,
     sizes: &[u32],
     widths: &[usize],
-    budget: &mut Budget,
+    budget: &Budget,
     file: &mut File,
 ) -> Result<()> {
     // Sets are in random order too, but for the largest, which come last: a budget that runs out
@@ -126,6 +144,7 @@ pub(crate) fn all(
     }
     Rng::new(7).shuffle(&mut sets);
     sets.sort_by_key(|(size, _)| *size);
+    let smallest = sets.first().map(|(size, _)| *size);
     let weight =
         |(size, width): (u32, Option<usize>)| ((1u64 << size) * width.unwrap_or(174) as u64) as f64;
     for at in 0..sets.len() {
@@ -141,7 +160,9 @@ pub(crate) fn all(
             file,
         };
         let made = match width {
-            None => set.regenerate(budget, until),
+            None => set
+                .regenerate(budget, until)
+                .and_then(|()| set.encodings(smallest == Some(size), until, budget)),
             Some(_) => set.tables(budget, until),
         };
         #[cfg(feature = "peers")]
@@ -303,10 +324,11 @@ impl Set<'_> {
         let backend = self.backend;
         let device = backend.device();
         for (guest, input) in [("sort", "sort.txt"), ("sha2-chain", "sha2-chain.txt")] {
-            let sent = shipment(guest, input, self.log_rows, LOG_CHUNK)?;
+            let sent = send(guest, input, self.log_rows, LOG_CHUNK)?;
             let program = DeviceProgram::new(device, &sent.program)?;
-            let Recording { segment, reads, .. } = &sent.recording;
+            let Recording { segment, reads, .. } = sent.captured.recording();
             let reads = DeviceReads::new(device, segment, reads)?;
+            let shipment = sent.shipment(Encoding::Reads)?;
             let stage = format!("regenerate {guest}");
             let mut boundaries = [Boundary::Resident, Boundary::EndToEnd];
             for round in 0..=MAX_ROUNDS {
@@ -315,30 +337,68 @@ impl Set<'_> {
                 }
                 self.rng.shuffle(&mut boundaries);
                 for boundary in boundaries {
-                    let shipment = sent.shipment.clone();
-                    // What is made is dropped in here, so that its memory is there for the next.
-                    let (parts, time) = timed(device, || {
-                        Ok(match boundary {
-                            Boundary::Resident => {
-                                regenerate_from_reads(device, &program, segment, &reads)?.parts
-                            }
-                            Boundary::EndToEnd => {
-                                backend
-                                    .regenerate(&sent.program, shipment, None, None)?
-                                    .parts
-                            }
-                        })
+                    let shipment = shipment.clone();
+                    self.parts(round, &stage, boundary, || match boundary {
+                        Boundary::Resident => {
+                            Ok(regenerate_from_reads(device, &program, segment, &reads)?.parts)
+                        }
+                        Boundary::EndToEnd => Ok(backend
+                            .regenerate(&sent.program, shipment, None, None)?
+                            .parts),
                     })?;
-                    if round == 0 {
-                        continue;
-                    }
-                    let mut key = self.key(&stage, boundary);
-                    self.file.add(&key, time);
-                    for (part, time) in parts {
-                        key.part = Some(part.to_owned());
-                        self.file.add_clocks(&key, Some(time.as_secs_f64()), None);
-                    }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Witnesses from other encodings than values read: records, the witness itself, and, with
+    /// `snapshot`, pages, from which one thread executes the segment.
+    fn encodings(&mut self, snapshot: bool, until: f64, budget: &Budget) -> Result<()> {
+        let backend = self.backend;
+        let (guest, input) = ("sort", "sort.txt");
+        let sent = send(guest, input, self.log_rows, LOG_CHUNK)?;
+        let mut encodings = vec![Encoding::Records];
+        if self.log_rows <= MAX_LOG_WITNESS {
+            encodings.push(Encoding::Witness);
+        }
+        if snapshot {
+            encodings.push(Encoding::Pages1k);
+        }
+        self.rng.shuffle(&mut encodings);
+        for encoding in encodings {
+            let shipment = sent.shipment(encoding)?;
+            let stage = format!("regenerate {guest} from {encoding}");
+            for round in 0..=MAX_ROUNDS {
+                if round > 2 && budget.now() > until {
+                    break;
+                }
+                let shipment = shipment.clone();
+                self.parts(round, &stage, Boundary::EndToEnd, || {
+                    Ok(backend
+                        .regenerate(&sent.program, shipment, None, None)?
+                        .parts)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Times a regeneration and keeps its parts too. What is made is dropped within `work`, so that
+    /// its memory is there for the next.
+    fn parts(
+        &mut self,
+        round: usize,
+        stage: &str,
+        boundary: Boundary,
+        work: impl FnOnce() -> Result<Vec<(&'static str, Duration)>>,
+    ) -> Result<()> {
+        let parts = self.sample(round, stage, boundary, work)?;
+        if round > 0 {
+            let mut key = self.key(stage, boundary);
+            for (part, time) in parts {
+                key.part = Some(part.to_owned());
+                self.file.add_clocks(&key, Some(time.as_secs_f64()), None);
             }
         }
         Ok(())

@@ -17,8 +17,8 @@ use rewit::witness::{Witness, fill_from_reads};
 use rewit::{Error, Result};
 
 use super::file::{Boundary, File, Key};
-use super::measure::{Rng, timed};
-use super::stages::{read, shipment};
+use super::measure::{Budget, Rng, timed};
+use super::stages::{read, send};
 
 /// Base-2 logarithms of the chunk lengths swept.
 const LOG_CHUNKS: RangeInclusive<u32> = 4..=11;
@@ -30,7 +30,8 @@ const NUM_SEGMENTS: [usize; 3] = [1, 16, 64];
 /// Regenerates one segment from minimal traces of every chunk length, whose shipped bytes are the
 /// row's `bytes`.
 ///
-/// Without `file` nothing is timed and the witnesses are compared with the CPU's.
+/// Without `file` nothing is timed and the witnesses are compared with the CPU's. When the budget is
+/// spent, the lengths that are left are named in a note.
 ///
 /// # Errors
 /// [`Error::Differs`] if one is another; those of the stages.
@@ -39,18 +40,28 @@ pub(crate) fn chunks(
     guest: &str,
     input: &str,
     log_rows: u32,
-    mut file: Option<&mut File>,
+    mut timing: Option<(&Budget, &mut File)>,
 ) -> Result<()> {
     let device = cuda.device();
     let mut lengths: Vec<u32> = LOG_CHUNKS.filter(|log| *log <= log_rows).collect();
     Rng::new(u64::from(log_rows)).shuffle(&mut lengths);
-    for log_chunk in lengths {
-        let sent = shipment(guest, input, log_rows, log_chunk)?;
-        let bytes = encode(&sent.shipment, Compression::Raw)?.len() as u64;
+    for (at, &log_chunk) in lengths.iter().enumerate() {
+        if let Some((budget, file)) = &mut timing
+            && budget.is_over()
+        {
+            file.note(format!(
+                "out of time: regenerate {guest} of 2^{log_rows} rows is not timed in chunks of 2^{:?}",
+                &lengths[at..]
+            ));
+            return Ok(());
+        }
+        let sent = send(guest, input, log_rows, log_chunk)?;
+        let shipment = sent.shipment(Encoding::Reads)?;
+        let bytes = encode(&shipment, Compression::Raw)?.len() as u64;
         let program = DeviceProgram::new(device, &sent.program)?;
-        let Recording { segment, reads, .. } = &sent.recording;
+        let Recording { segment, reads, .. } = sent.captured.recording();
         let there = DeviceReads::new(device, segment, reads)?;
-        let Some(file) = &mut file else {
+        let Some((budget, file)) = &mut timing else {
             let made = regenerate_from_reads(device, &program, segment, &there)?;
             let expected = fill_from_reads(&sent.program, segment, reads, vec![])?;
             if cuda.to_host(made.witness)? != expected {
@@ -61,8 +72,11 @@ pub(crate) fn chunks(
             continue;
         };
         for round in 0..=ROUNDS {
+            if round > 2 && budget.is_over() {
+                break;
+            }
             for boundary in [Boundary::Resident, Boundary::EndToEnd] {
-                let shipment = sent.shipment.clone();
+                let shipment = shipment.clone();
                 let ((), time) = timed(device, || {
                     if boundary == Boundary::Resident {
                         regenerate_from_reads(device, &program, segment, &there)?;
@@ -90,7 +104,8 @@ pub(crate) fn chunks(
 
 /// Regenerates many segments of a run from the pages they touch, executed at once.
 ///
-/// Without `file` nothing is timed and the witnesses are compared with the CPU's.
+/// Without `file` nothing is timed and the witnesses are compared with the CPU's. When the budget is
+/// spent, what is left is named in a note.
 ///
 /// # Errors
 /// As [`chunks`].
@@ -99,14 +114,22 @@ pub(crate) fn snapshots(
     guest: &str,
     input: &str,
     log_rows: u32,
-    mut file: Option<&mut File>,
+    mut timing: Option<(&Budget, &mut File)>,
 ) -> Result<()> {
+    if let Some((budget, file)) = &mut timing
+        && budget.is_over()
+    {
+        file.note(format!(
+            "out of time: {guest} is not regenerated from pages"
+        ));
+        return Ok(());
+    }
     let device = cuda.device();
     let program = Program::from_elf(read(&format!("guests/prebuilt/{guest}.elf"))?)?;
     let input = read(&format!("guests/inputs/{input}"))?;
     let mut runner = Runner::new(&program, &input, log_rows, 4)?;
     let mut sent: Vec<(Shipment, Recording)> = Vec::new();
-    let most = if file.is_some() { 64 } else { 5 };
+    let most = if timing.is_some() { 64 } else { 5 };
     let mut previous = None;
     while sent.len() < most {
         let before = Capture::before(&runner, previous.take());
@@ -127,7 +150,7 @@ pub(crate) fn snapshots(
             base: None,
         })
         .collect();
-    let Some(file) = &mut file else {
+    let Some((budget, file)) = &mut timing else {
         regenerate_many(device, &there, &jobs, |index, made| {
             let Recording { segment, reads, .. } = &sent[index].1;
             let expected = fill_from_reads(&program, segment, reads, vec![])?;
@@ -141,7 +164,16 @@ pub(crate) fn snapshots(
         return Ok(());
     };
     for count in NUM_SEGMENTS.into_iter().filter(|n| *n <= jobs.len()) {
+        if budget.is_over() {
+            file.note(format!(
+                "out of time: {count} segments of {guest} are not regenerated from pages"
+            ));
+            continue;
+        }
         for round in 0..=ROUNDS {
+            if round > 2 && budget.is_over() {
+                break;
+            }
             let (parts, time) = timed(device, || {
                 regenerate_many(device, &there, &jobs[..count], |_, _| Ok(()))
             })?;
