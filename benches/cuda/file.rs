@@ -201,7 +201,7 @@ impl File {
         }
         let _ = writeln!(
             out,
-            "{:<26}{:<12}{:>5}{:>7}{:>10}{:>12}{:>14}{:>12}{:>6}",
+            "{:<50} {:<12}{:>5}{:>7}{:>10}{:>12}{:>14}{:>12}{:>6}",
             "stage", "boundary", "rows", "width", "device", "min..max", "rate", "wall", "n"
         );
         for (key, device, wall) in &self.rows {
@@ -229,7 +229,7 @@ impl File {
             });
             let _ = writeln!(
                 out,
-                "{name:<26}{boundary:<12}{:>5}{:>7}{:>10}{spread:>12}{rate:>14}{:>12}{:>6}",
+                "{name:<50} {boundary:<12}{:>5}{:>7}{:>10}{spread:>12}{rate:>14}{:>12}{:>6}",
                 format!("2^{}", key.log_rows),
                 key.width,
                 of(device),

@@ -15,13 +15,13 @@ use super::measure::{Budget, timed};
 use super::stages::{LOG_CHUNK, Sent, send};
 
 /// Bits of proof-of-work.
-const BITS: [usize; 3] = [4, 8, 10];
+const BITS: [usize; 3] = [16, 20, 24];
 /// Transcripts per number of bits: how soon one has a witness is chance.
 const NUM_TRANSCRIPTS: u32 = 5;
 /// Bytes hashed per candidate: a block.
 const BLOCK_BYTES: u64 = 64;
 /// Base-2 logarithms of the rows of segments that are proven.
-const LOG_ROWS: [u32; 2] = [8, 10];
+const LOG_ROWS: [u32; 2] = [16, 18];
 /// Samples of each, besides the one that warms up.
 const ROUNDS: usize = 5;
 /// Parameters of proofs: blow-up 2 and about 100 queries as for the opened rows of the other stages,
