@@ -118,11 +118,13 @@ struct Executor {
             uint32_t* to = space.pages + size_t(place) * PAGE_WORDS;
             uint4* to_quads = reinterpret_cast<uint4*>(to);
             if (entry == 0) {
+#pragma unroll 1
                 for (uint32_t i = 0; i < PAGE_WORDS / 4; i++) to_quads[i] = make_uint4(0, 0, 0, 0);
             } else {
                 const uint32_t* from = space.shared_pages + size_t((entry & ~SHARED_PAGE) - 1) * PAGE_WORDS;
                 const uint4* from_quads = reinterpret_cast<const uint4*>(from);
-                // Four loads under way at a time.
+                // Four loads under way at a time; more would cost registers everywhere.
+#pragma unroll 1
                 for (uint32_t i = 0; i < PAGE_WORDS / 4; i += 4) {
                     uint4 a = __ldg(from_quads + i), b = __ldg(from_quads + i + 1);
                     uint4 c = __ldg(from_quads + i + 2), d = __ldg(from_quads + i + 3);

@@ -92,13 +92,13 @@ DEVICE void fold(const uint32_t* __restrict__ input, const uint32_t* __restrict_
         for (int k = 0; k < D; k++) joined.c[k] = __ldg(next + size_t(row) * D + k);
         result = add(result, mul(next_weight, joined));
     }
-    if (D == 4) {
+    if constexpr (D == 4) {
         // One store of 16 bytes: buffers are aligned to more.
         reinterpret_cast<uint4*>(output)[row] = make_uint4(result.c[0], result.c[1], result.c[2], result.c[3]);
-        return;
-    }
+    } else {
 #pragma unroll
-    for (int k = 0; k < D; k++) output[size_t(row) * D + k] = result.c[k];
+        for (int k = 0; k < D; k++) output[size_t(row) * D + k] = result.c[k];
+    }
 }
 
 /// Folds rows of 2^log_arity elements to one each, and adds the next input of FRI if there is one, degree 4.
