@@ -53,6 +53,13 @@ fi
 mkdir -p "$OUT" "$LOGS"
 OUT=$(cd "$OUT" && pwd)
 LOGS=$(cd "$LOGS" && pwd)
+unpacked=
+if [ "$folder" != repo ] && ls bin/*.gz >/dev/null 2>&1; then
+    # The programs, beside the files they read; the package stays as it is.
+    unpacked=$(mktemp -d)
+    cp -r . "$unpacked" && cd "$unpacked" || exit 1
+    find bin tests -maxdepth 1 -name '*.gz' -exec gunzip {} +
+fi
 export REQUIRE_GPU=${REQUIRE_GPU:-1} RUST_BACKTRACE=1
 export PATH=$PATH:/usr/local/cuda/bin:/usr/local/nvidia/bin${CUDA_PATH:+:$CUDA_PATH/bin}
 
@@ -64,7 +71,7 @@ count() { # count PASSED FAILED SKIPPED TEXT
 }
 # Runs a command under a time limit, its output into $log and onto the terminal; returns its exit code.
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -rf "$log" ${unpacked:+"$unpacked"}' EXIT
 limited() {
     local seconds=$1
     shift
