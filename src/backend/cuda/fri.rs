@@ -159,7 +159,7 @@ impl<E: ExtensionField<BabyBear>> Prover<'_, E> {
         Ok(Radix2DFTSmallBatch::<Val>::default().idft_algebra(values))
     }
 
-    /// Rows of committed matrices, which are [query][matrix][column].
+    /// Rows of committed matrices, which are `[query][matrix][column]`.
     fn open_input(
         &self,
         data: &CudaProverData,

@@ -53,7 +53,7 @@ pub struct DeviceRegenerated {
 /// reported. An `input` shipment is executed on the host up to the segment's end.
 ///
 /// Cost from a minimal trace that is on the device: 14 launches and two waits, for the
-/// status and for the event that ends the last part. Memory: [`plan`].
+/// status and for the event that ends the last part. Memory: [`plan()`].
 ///
 /// # Errors
 /// As [`Backend::regenerate`](crate::backend::Backend::regenerate), those of device memory, and
