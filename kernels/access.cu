@@ -6,15 +6,6 @@
 constexpr uint32_t THREADS = 256;
 constexpr uint32_t WARPS = THREADS / 32;
 
-/// Maximum of `value` over this and the lanes below.
-DEVICE uint32_t warp_scan_max(uint32_t value) {
-    for (uint32_t distance = 1; distance < 32; distance *= 2) {
-        uint32_t below = __shfl_up_sync(0xffffffffu, value, distance);
-        if ((threadIdx.x & 31) >= distance) value = max(value, below);
-    }
-    return value;
-}
-
 /// Sum of `value` over this and the lanes below.
 DEVICE uint32_t warp_scan_sum(uint32_t value) {
     for (uint32_t distance = 1; distance < 32; distance *= 2) {
@@ -24,75 +15,30 @@ DEVICE uint32_t warp_scan_sum(uint32_t value) {
     return value;
 }
 
-/// Last access of each register in each tile of 256 chunks: times ascend, so it is the maximum.
-///
-/// - last: `[32][num_chunks]`, 0 where a chunk has none.
-/// - tile_last: `[32][num_tiles]`, out.
-///
-/// Grid: (num_tiles, 32); block: 256. Tested with `access_fix`.
-KERNEL(THREADS) access_tiles(const uint32_t* __restrict__ last, uint32_t num_chunks, uint32_t num_tiles,
-                             uint32_t* __restrict__ tile_last) {
-    SHARED(uint32_t, partial, WARPS);
-    uint32_t chunk = thread_index();
-    uint32_t time = chunk < num_chunks ? last[size_t(blockIdx.y) * num_chunks + chunk] : 0;
-    time = warp_scan_max(time);
-    if ((threadIdx.x & 31) == 31) partial[threadIdx.x / 32] = time;
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        for (uint32_t warp = 0; warp < WARPS; warp++) time = max(time, partial[warp]);
-        tile_last[blockIdx.y * num_tiles + blockIdx.x] = time;
-    }
-}
-EXPORT(access_tiles, THREADS)
-
 /// Corrects the gap of each chunk's first access of a register, which replay took for the segment's first.
 ///
-/// - first, last: `[32][num_chunks]` from replay; tile_last: `[32][num_tiles]` from `access_tiles`.
+/// - first: `[32][num_chunks]` from replay, 0 where a chunk has no access.
+/// - before: `[32][num_chunks]`, last access in the chunks before each, or 0: times ascend, so a scan's maximum.
 /// - fields: `[10][stride]`, gaps in and out.
-/// - register_first, register_last: `[32]`, out: the segment's first and last access, or 0. The first must be 0 before.
+/// - register_first: `[32]`, out: the segment's first access; must be 0 before.
 ///
-/// Grid: (num_tiles, 32); block: 256. Tested against `witness::replay_reads`.
-KERNEL(THREADS) access_fix(const uint32_t* __restrict__ first, const uint32_t* __restrict__ last,
-                           const uint32_t* __restrict__ tile_last, uint32_t num_chunks, uint32_t num_tiles,
-                           uint32_t* __restrict__ fields, uint32_t stride, uint32_t* __restrict__ register_first,
-                           uint32_t* __restrict__ register_last) {
-    SHARED(uint32_t, partial, WARPS);
-    SHARED(uint32_t, before_tile, WARPS);
-    uint32_t reg = blockIdx.y;
+/// Grid: (chunks / 256, 32); block: 256. Tested against `witness::replay_reads`.
+KERNEL(THREADS) access_fix(const uint32_t* __restrict__ first, const uint32_t* __restrict__ before,
+                           uint32_t num_chunks, uint32_t* __restrict__ fields, uint32_t stride,
+                           uint32_t* __restrict__ register_first) {
     uint32_t chunk = thread_index();
-    uint32_t warp = threadIdx.x / 32;
-    uint32_t lane = threadIdx.x & 31;
-    uint32_t carry = 0;
-    for (uint32_t tile = threadIdx.x; tile < blockIdx.x; tile += THREADS) {
-        carry = max(carry, tile_last[reg * num_tiles + tile]);
-    }
-    carry = warp_scan_max(carry);
-    size_t at = size_t(reg) * num_chunks + chunk;
-    uint32_t time = chunk < num_chunks ? last[at] : 0;
-    uint32_t scanned = warp_scan_max(time);
-    if (lane == 31) {
-        partial[warp] = scanned;
-        before_tile[warp] = carry;
-    }
-    uint32_t before = __shfl_up_sync(0xffffffffu, scanned, 1);
-    if (lane == 0) before = 0;
-    __syncthreads();
-    for (uint32_t w = 0; w < WARPS; w++) {
-        before = max(before, before_tile[w]);
-        if (w < warp) before = max(before, partial[w]);
-    }
     if (chunk >= num_chunks) return;
+    size_t at = size_t(blockIdx.y) * num_chunks + chunk;
     uint32_t now = first[at];
-    if (now != 0) {
-        if (before == 0) {
-            register_first[reg] = now;
-        } else {
-            uint32_t row = (now - 1) / 4;
-            uint32_t slot = (now - 1) % 4;
-            fields[size_t(FIELD_GAP + slot) * stride + row] = now - before - 1;
-        }
+    if (now == 0) return;
+    uint32_t last = before[at];
+    if (last == 0) {
+        register_first[blockIdx.y] = now;
+        return;
     }
-    if (chunk + 1 == num_chunks) register_last[reg] = max(before, time);
+    uint32_t row = (now - 1) / 4;
+    uint32_t slot = (now - 1) % 4;
+    fields[size_t(FIELD_GAP + slot) * stride + row] = now - last - 1;
 }
 EXPORT(access_fix, THREADS)
 

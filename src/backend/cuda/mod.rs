@@ -26,7 +26,7 @@ mod plan;
 pub mod regenerate;
 #[allow(
     dead_code,
-    reason = "for the multi-scalar multiplication, which is next"
+    reason = "sums and compaction are for the multi-scalar multiplication, which is next"
 )]
 mod scan;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::replay::{FIELD_AFTER, FIELD_OLD, Rows, STATE_WORDS};
 use crate::Result;
 use crate::backend::cuda::device::{Buffer, Device};
 use crate::backend::cuda::launch::{Kernel, Shape};
+use crate::backend::cuda::scan::{Bound, Operator, scan};
 use crate::backend::cuda::sort::{Sorted, Values, sort_pairs};
 use crate::ship::Record;
 use crate::witness::ReplayError;
@@ -15,7 +16,6 @@ const LANES: u32 = 64;
 /// Bits of the number of a word, and one that says that there is none.
 const WORD_BITS: u32 = 31;
 
-const ACCESS_TILES: Kernel = Kernel::new("access", "access_tiles");
 const ACCESS_FIX: Kernel = Kernel::new("access", "access_fix");
 const ACCESS_LINK: Kernel = Kernel::new("access", "access_link");
 const ACCESS_SCAN: Kernel = Kernel::new("access", "access_scan");
@@ -79,43 +79,27 @@ pub(super) fn join(device: &Device, rows: &Rows) -> Result<Joined> {
 /// Corrects the register gaps of each chunk's first accesses; returns the segment's first and last.
 fn join_registers(device: &Device, rows: &Rows) -> Result<(Buffer<u32>, Buffer<u32>)> {
     let touched = &rows.touched;
-    let num_tiles = touched.num_chunks.div_ceil(THREADS as usize) as u32;
-    let tile_last = device.alloc::<u32>("register accesses by tile", 32 * num_tiles as usize)?;
+    // Each chunk's last access becomes the last one before it: times ascend, so that is the maximum.
+    let times = touched.last.all();
+    let register_last = scan(device, Operator::Max, Bound::Exclusive, 32, times, times)?;
     let register_first = device.zeros("first register accesses", 32)?;
-    let register_last = device.zeros("last register accesses", 32)?;
     let shape = Shape {
-        blocks: [num_tiles, 32, 1],
+        blocks: [touched.num_chunks.div_ceil(THREADS as usize) as u32, 32, 1],
         threads: THREADS,
         shared_bytes: 0,
     };
-    // SAFETY: 32 rows of chunks in, 32 rows of tiles out.
-    unsafe {
-        device.launch(
-            ACCESS_TILES,
-            shape,
-            (
-                touched.last.ptr(),
-                touched.num_chunks as u32,
-                num_tiles,
-                tile_last.ptr(),
-            ),
-        )?;
-    }
-    // SAFETY: as above; first accesses are of rows that the fields have.
+    // SAFETY: 32 rows of chunks; first accesses are of rows that the fields have.
     unsafe {
         device.launch(
             ACCESS_FIX,
             shape,
             (
                 touched.first.ptr(),
-                touched.last.ptr(),
-                tile_last.ptr(),
+                times.ptr(),
                 touched.num_chunks as u32,
-                num_tiles,
                 rows.fields.ptr(),
                 rows.stride as u32,
                 register_first.ptr(),
-                register_last.ptr(),
             ),
         )?;
     }

@@ -5,6 +5,7 @@ use super::execute::{LOG_CHUNK, execute_bytes, recorded_bytes};
 use super::fill::{counter_bytes, program_height};
 use super::replay::{CHECKPOINT_WORDS, num_walks, rows_bytes};
 use crate::backend::cuda::plan::Plan;
+use crate::backend::cuda::scan::scan_bytes;
 use crate::backend::cuda::sort::sort_bytes;
 use crate::ship::{Encoding, Record};
 use crate::witness::layout::{WIDTH, boundary, range};
@@ -78,10 +79,10 @@ pub fn plan(encoding: Encoding, size: &Size) -> Plan {
     let rows_held = [
         input,
         ("rows", rows_bytes(size.log_cycles, chunks)),
-        // Heads of words, register accesses by tile and by register.
+        // Heads of words, scan of register accesses.
         (
             "small buffers",
-            4 * (rows / 256 + 32 * (chunks / 256 + 1)) as u64 + SMALL,
+            4 * (rows / 256) as u64 + scan_bytes(32, chunks) + SMALL,
         ),
     ];
     let sort = [("sort", sort_bytes::<u32>(rows))];
