@@ -33,7 +33,7 @@ fn cuda(out: &Path) {
     let root = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let root = PathBuf::from(root);
     let mut done = kernels::embed(&root, out);
-    if std::env::var_os("CARGO_FEATURE_PEERS").is_some() {
+    if std::env::var_os("CARGO_FEATURE_PEERS_CUDA").is_some() {
         done = done.and_then(|()| peers::build(&root, out));
     }
     if let Err(text) = done {

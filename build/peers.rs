@@ -62,7 +62,7 @@ fn runtime(compiler: &Compiler) -> Result<PathBuf, String> {
         .map(|folder| toolkit.join(folder))
         .find(|folder| folder.join("libcudart_static.a").exists())
         .ok_or(format!(
-            "the feature peers needs libcudart_static.a, and {} has none; set CUDA_PATH to a whole CUDA toolkit, or run \
+            "the feature peers-cuda needs libcudart_static.a, and {} has none; set CUDA_PATH to a whole CUDA toolkit, or run \
              ci/nvcc.sh and unset NVCC",
             toolkit.display()
         ))

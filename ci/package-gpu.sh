@@ -5,7 +5,7 @@
 #
 #   ci/package-gpu.sh
 #
-# REWIT_CUDA_ARCHS names the architectures (default: all). FEATURES adds features, such as peers. JOBS sets how many
+# REWIT_CUDA_ARCHS names the architectures (default: all). FEATURES adds features, such as peers-cuda. JOBS sets how many
 # compilers run at a time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

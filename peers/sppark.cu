@@ -1,5 +1,5 @@
 // The BabyBear NTT of the crate sppark, held against ours on equal work: low-degree extension of every column of a
-// table that is on the device. Compiled by build/peers.rs with the feature `peers`.
+// table that is on the device. Compiled by build/peers.rs with the feature `peers-cuda`.
 //
 // sppark transforms one polynomial at a time, so columns go one by one to a number of its streams.
 #include <ff/baby_bear.hpp>

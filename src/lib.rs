@@ -3,7 +3,7 @@
 //! The modules follow the data flow, and each depends only on those before it:
 //!
 //! ```text
-//! guest ELF -> vm -> segment -> ship -> witness -> stark -> measure -> model -> report
+//! guest ELF -> vm -> segment -> ship -> witness -> stark -> fold -> measure -> model -> report
 //!                                          |
 //!                                       backend (cpu, cuda)
 //! ```
@@ -23,6 +23,8 @@ pub mod witness;
 pub mod backend;
 
 pub mod stark;
+
+pub mod fold;
 
 pub mod measure;
 

@@ -165,7 +165,7 @@ pub(crate) fn all(
                 .and_then(|()| set.encodings(smallest == Some(size), until, budget)),
             Some(_) => set.tables(budget, until),
         };
-        #[cfg(feature = "peers")]
+        #[cfg(feature = "peers-cuda")]
         let made = made.and_then(|()| match width {
             Some(_) => set.peers(),
             None => Ok(()),
@@ -405,7 +405,7 @@ impl Set<'_> {
     }
 
     /// Other projects' code on the work of stage `lde`.
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "peers-cuda")]
     fn peers(&mut self) -> Result<()> {
         use rewit::backend::Cpu;
         use rewit::backend::cuda::peers::{MAX_STREAMS, sppark_lde};

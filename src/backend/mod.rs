@@ -4,10 +4,15 @@ mod checked;
 mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+pub mod curve;
+mod folding;
+mod matrices;
 pub mod types;
 
 pub use checked::Checked;
 pub use cpu::{Cpu, CpuTree};
+pub use folding::{Folding, KeyOptions, Products};
+pub use matrices::{Block, Matrices, Term};
 
 use std::time::Duration;
 

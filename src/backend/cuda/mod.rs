@@ -20,7 +20,7 @@ mod merkle;
 pub mod micro;
 mod open;
 mod pcs;
-#[cfg(feature = "peers")]
+#[cfg(feature = "peers-cuda")]
 pub mod peers;
 mod plan;
 pub mod regenerate;

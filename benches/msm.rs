@@ -1,0 +1,3 @@
+//! Multi-scalar multiplication.
+
+fn main() {}
