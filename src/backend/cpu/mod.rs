@@ -3,6 +3,7 @@
 mod fri;
 mod lde;
 mod merkle;
+pub(super) mod msm;
 mod regenerate;
 
 pub use merkle::Tree as CpuTree;
