@@ -10,6 +10,7 @@ mod matrices;
 pub mod types;
 
 pub use checked::Checked;
+pub use cpu::msm::{Bases, msm};
 pub use cpu::{Cpu, CpuMatrices, CpuTree, CpuVector};
 pub use folding::{Folding, KeyOptions, Products};
 pub use matrices::{Block, Matrices, Term};

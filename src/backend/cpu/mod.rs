@@ -4,6 +4,7 @@ mod folding;
 mod fri;
 mod lde;
 mod merkle;
+pub(super) mod msm;
 mod products;
 mod regenerate;
 
