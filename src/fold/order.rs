@@ -149,12 +149,10 @@ impl<B: Folding> Walk<'_, '_, B> {
         leaves: &mut dyn Iterator<Item = Result<Accumulator<B>>>,
     ) -> Result<Folded<B>> {
         let mut accumulator = leaves.next().ok_or_else(none)??;
-        let mut num_folds = 0;
-        for leaf in leaves {
+        for (position, leaf) in leaves.enumerate() {
             let pair = [accumulator, leaf?];
-            let folded = self.fold(num_folds as u32, vec![(num_folds, pair)])?;
+            let folded = self.fold(position as u32, vec![(position, pair)])?;
             accumulator = folded.into_iter().next().ok_or_else(none)?;
-            num_folds += 1;
         }
         self.finish(accumulator)
     }
