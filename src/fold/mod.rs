@@ -6,9 +6,11 @@ pub mod key;
 mod point;
 mod relation;
 mod transcript;
+pub mod wire;
 
 pub use instance::{FoldProof, Instance, Order, RelaxedInstance, RelaxedWitness, TableProof};
 pub use key::{CommitmentKey, KeyError};
 pub use point::{POINT_BYTES, PointError};
 pub use relation::{KNOWN, LOOKUP, Layout, Linear, LinearBlock, MAIN, NUM_PARTS, Part, Relation};
 pub use transcript::Transcript;
+pub use wire::{Dimensions, WireError};
