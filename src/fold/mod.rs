@@ -11,6 +11,7 @@ mod table;
 #[cfg(test)]
 mod toy;
 mod transcript;
+pub mod wire;
 
 pub use instance::{FoldProof, Instance, Order, RelaxedInstance, RelaxedWitness, TableProof};
 pub use key::{CommitmentKey, KeyError};
@@ -23,3 +24,4 @@ pub use relation::{
     Unsatisfied,
 };
 pub use transcript::Transcript;
+pub use wire::{Dimensions, WireError};
