@@ -353,8 +353,8 @@ impl<'a, B: Folding> Nifs<'a, B> {
             || {
                 let cross_terms = pairs.iter().map(|[first, second]| {
                     self.backend.cross_term(
-                        (&first.products, first.instance.u),
-                        (&second.products, second.instance.u),
+                        (first.products.as_ref(), first.instance.u),
+                        (second.products.as_ref(), second.instance.u),
                     )
                 });
                 cross_terms.collect::<Result<Vec<_>>>()
