@@ -187,8 +187,8 @@ DEVICE Mont256<M> neg(const Mont256<M>& a) {
 
 /// (a[0] b[0] + ... + a[N - 1] b[N - 1]) / R: products with one reduction for all, N at most 4.
 ///
-/// Each a[k] is below the modulus M; b[k] may be any eight words whose sum S of a[k] b[k] is at most M (2^256 - M),
-/// such as elements: 4M < 2^256.
+/// Each a[k] is an element. b[k] may be any eight words, as long as the sum of a[k] b[k] is below M 2^256 for the modulus
+/// M: four products of elements are, since 4M < 2^256, and so is one of an element and any words.
 ///
 /// Cost: 64 (N + 1) multiply-adds of 64 bits. Word i of every b[k] and the multiple of the modulus that clears the
 /// lowest word are added to two rows, of products that begin at even and at odd words; then the rows change places.
