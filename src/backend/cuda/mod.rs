@@ -22,6 +22,7 @@ mod merkle;
 pub mod micro;
 #[cfg(test)]
 mod mont256;
+mod msm;
 mod open;
 mod pcs;
 #[cfg(feature = "peers-cuda")]
