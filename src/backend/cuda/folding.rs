@@ -268,17 +268,17 @@ impl Folding for Cuda {
             small: 0,
             unused: 0,
         };
-        variables.address[0] = head.ptr().address();
+        variables.address[0] = head.all().address;
         variables.start[0] = 0;
         let mut start = head.len();
         for (piece, part) in (1..).zip(parts) {
             variables.start[piece] = count(start);
             start += part.len();
             variables.address[piece] = match &part.0 {
-                Contents::Full(scalars) => scalars.ptr().address(),
+                Contents::Full(scalars) => scalars.all().address,
                 Contents::Small(scalars) => {
                     variables.small |= 1 << piece;
-                    scalars.ptr().address()
+                    scalars.all().address
                 }
             };
         }
@@ -370,3 +370,6 @@ impl Folding for Cuda {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ mod lde;
 mod memory;
 mod merkle;
 pub mod micro;
+mod msm;
 #[cfg(test)]
 mod mont256;
 mod open;
