@@ -55,11 +55,7 @@ pub(super) fn point([x, y]: PointWords) -> G1Affine {
 ///
 /// # Errors
 /// Those of the device.
-pub(super) fn upload(
-    device: &Device,
-    what: &'static str,
-    scalars: &[Fr],
-) -> Result<Buffer<Words>> {
+pub(super) fn upload(device: &Device, what: &'static str, scalars: &[Fr]) -> Result<Buffer<Words>> {
     let buffer = device.alloc(what, scalars.len())?;
     for (i, slice) in scalars.chunks(SLICE).enumerate() {
         let converted: Vec<Words> = slice.par_iter().map(|scalar| words(*scalar)).collect();

@@ -20,9 +20,9 @@ mod lde;
 mod memory;
 mod merkle;
 pub mod micro;
-mod msm;
 #[cfg(test)]
 mod mont256;
+mod msm;
 mod open;
 mod pcs;
 #[cfg(feature = "peers-cuda")]

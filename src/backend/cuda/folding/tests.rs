@@ -2,9 +2,9 @@
 
 use ark_ff::{AdditiveGroup, PrimeField};
 
+use super::super::bn254::SLICE;
 use super::super::testing::{self, Rng};
 use super::super::{Cuda, Options};
-use super::super::bn254::SLICE;
 use super::MAX_PIECES;
 use crate::Error;
 use crate::backend::curve::{Fr, Scalars};
@@ -164,14 +164,40 @@ fn products_are_those_of_the_matrices() {
     // scalars at either end and between; as many parts as there may be; only a head.
     let layouts: [(usize, &[(usize, bool)]); 5] = [
         (9, &[(64, true), (300, true), (128, false)]),
-        (0, &[(0, true), (100, true), (0, false), (0, true), (90, false), (0, true)]),
-        (1, &[(20, false), (20, true), (20, true), (20, false), (20, true), (1, false), (70, true)]),
+        (
+            0,
+            &[
+                (0, true),
+                (100, true),
+                (0, false),
+                (0, true),
+                (90, false),
+                (0, true),
+            ],
+        ),
+        (
+            1,
+            &[
+                (20, false),
+                (20, true),
+                (20, true),
+                (20, false),
+                (20, true),
+                (1, false),
+                (70, true),
+            ],
+        ),
         (5, &[(100, false), (100, false), (0, false)]),
         (200, &[]),
     ];
     for (head, parts) in layouts {
         // Blocks within a warp, across warps and blocks of threads, and none at all.
-        for repeats in [&[][..], &[1], &[0, 16, 15, 1, 64, 0], &[31, 32, 33, 1, 1, 60, 16]] {
+        for repeats in [
+            &[][..],
+            &[1],
+            &[0, 16, 15, 1, 64, 0],
+            &[31, 32, 33, 1, 1, 60, 16],
+        ] {
             let len = head + parts.iter().map(|(len, _)| len).sum::<usize>();
             let head = Host::random(&mut rng, head, false).to_vec();
             let parts: Vec<Host> = parts
@@ -179,7 +205,11 @@ fn products_are_those_of_the_matrices() {
                 .map(|(len, small)| Host::random(&mut rng, *len, *small))
                 .collect();
             let matrices = matrices(&mut rng, len, repeats);
-            let z: Vec<Fr> = head.iter().copied().chain(parts.iter().flat_map(Host::to_vec)).collect();
+            let z: Vec<Fr> = head
+                .iter()
+                .copied()
+                .chain(parts.iter().flat_map(Host::to_vec))
+                .collect();
             let expected = products(&matrices, &z);
 
             let device = cuda.upload_matrices(&matrices).expect("upload");
@@ -187,9 +217,13 @@ fn products_are_those_of_the_matrices() {
             let parts: Vec<_> = parts.collect::<Result<_, _>>().expect("upload");
             let found = cuda.products(&device, &head, &parts.iter().collect::<Vec<_>>());
             let Products { az, bz, cz } = found.expect("products");
-            for ((found, expected), name) in [az, bz, cz].iter().zip(expected).zip(["A", "B", "C"]) {
+            for ((found, expected), name) in [az, bz, cz].iter().zip(expected).zip(["A", "B", "C"])
+            {
                 let found = cuda.download_scalars(found).expect("download");
-                assert!(found == expected, "{name} with blocks of {repeats:?}, z of {len}");
+                assert!(
+                    found == expected,
+                    "{name} with blocks of {repeats:?}, z of {len}"
+                );
             }
         }
     }
@@ -236,7 +270,14 @@ fn cross_terms_are_as_defined() {
     let [u, v] = [0, 1].map(|_| element(&mut rng));
     let one = Fr::from(1);
     for len in LENGTHS {
-        for (u1, u2) in [(u, v), (u, one), (one, v), (one, one), (Fr::ZERO, v), (-one, -one)] {
+        for (u1, u2) in [
+            (u, v),
+            (u, one),
+            (one, v),
+            (one, one),
+            (Fr::ZERO, v),
+            (-one, -one),
+        ] {
             // Products are elements; of integers, which nothing forbids, one side is tried at the shortest.
             let host = [0, 1, 2, 3, 4, 5].map(|i| Host::random(&mut rng, len, len == 1 && i < 3));
             let [a1, b1, c1, a2, b2, c2] = host.clone().map(|host| host.to_vec());
@@ -245,8 +286,17 @@ fn cross_terms_are_as_defined() {
                 .collect();
             let device = host.map(|host| cuda.upload_scalars(host.scalars()).expect("upload"));
             let [az, bz, cz, az2, bz2, cz2] = device;
-            let (first, second) = (Products { az, bz, cz }, Products { az: az2, bz: bz2, cz: cz2 });
-            let term = cuda.cross_term((&first, u1), (&second, u2)).expect("cross term");
+            let (first, second) = (
+                Products { az, bz, cz },
+                Products {
+                    az: az2,
+                    bz: bz2,
+                    cz: cz2,
+                },
+            );
+            let term = cuda
+                .cross_term((first.as_ref(), u1), (second.as_ref(), u2))
+                .expect("cross term");
             let found = cuda.download_scalars(&term).expect("download");
             assert!(found == expected, "{len} with {u1} and {u2}");
         }
@@ -259,17 +309,30 @@ fn multiples_are_added() {
     let mut rng = Rng::new(4);
     let challenge = Fr::from(u128::MAX - u128::from(rng.word()));
     for len in LENGTHS {
-        for r in [Fr::ZERO, Fr::from(1), -Fr::from(1), challenge, element(&mut rng)] {
+        for r in [
+            Fr::ZERO,
+            Fr::from(1),
+            -Fr::from(1),
+            challenge,
+            element(&mut rng),
+        ] {
             for (small_x, small_y) in [(false, false), (true, false), (false, true), (true, true)] {
                 let x = Host::random(&mut rng, len, small_x);
                 let y = Host::random(&mut rng, len, small_y);
-                let sums = y.to_vec().into_iter().zip(x.to_vec()).map(|(y, x)| y + r * x);
+                let sums = y
+                    .to_vec()
+                    .into_iter()
+                    .zip(x.to_vec())
+                    .map(|(y, x)| y + r * x);
                 let expected: Vec<Fr> = sums.collect();
                 let x = cuda.upload_scalars(x.scalars()).expect("upload");
                 let mut y = cuda.upload_scalars(y.scalars()).expect("upload");
                 cuda.axpy(&mut y, r, &x).expect("axpy");
                 let found = cuda.download_scalars(&y).expect("download");
-                assert!(found == expected, "{len} times {r}, small: {small_x}, {small_y}");
+                assert!(
+                    found == expected,
+                    "{len} times {r}, small: {small_x}, {small_y}"
+                );
             }
         }
     }
@@ -280,7 +343,8 @@ fn lengths_that_differ_are_refused() {
     let Some(cuda) = cuda() else { return };
     let vector = |len: usize| {
         let scalars = vec![1; len];
-        cuda.upload_scalars(Scalars::Small(&scalars)).expect("upload")
+        cuda.upload_scalars(Scalars::Small(&scalars))
+            .expect("upload")
     };
     let usage = |result: crate::Result<()>| match result {
         Err(Error::Usage(text)) => text,
@@ -293,19 +357,35 @@ fn lengths_that_differ_are_refused() {
     for odd in 0..6 {
         let lens = [0, 1, 2, 3, 4, 5].map(|i| if i == odd { 5 } else { 4 });
         let [az, bz, cz, az2, bz2, cz2] = lens.map(vector);
-        let (first, second) = (Products { az, bz, cz }, Products { az: az2, bz: bz2, cz: cz2 });
+        let (first, second) = (
+            Products { az, bz, cz },
+            Products {
+                az: az2,
+                bz: bz2,
+                cz: cz2,
+            },
+        );
         let one = Fr::from(1);
-        usage(cuda.cross_term((&first, one), (&second, one)).map(drop));
+        usage(
+            cuda.cross_term((first.as_ref(), one), (second.as_ref(), one))
+                .map(drop),
+        );
     }
 
     let mut rng = Rng::new(5);
     let mut host = matrices(&mut rng, 64, &[4]);
     let device = cuda.upload_matrices(&host).expect("upload");
     for part in [0, 62, 64] {
-        usage(cuda.products(&device, &[Fr::from(1)], &[&vector(part)]).map(drop));
+        usage(
+            cuda.products(&device, &[Fr::from(1)], &[&vector(part)])
+                .map(drop),
+        );
     }
     let parts: Vec<_> = (0..MAX_PIECES).map(|_| vector(8)).collect();
-    let text = usage(cuda.products(&device, &[], &parts.iter().collect::<Vec<_>>()).map(drop));
+    let text = usage(
+        cuda.products(&device, &[], &parts.iter().collect::<Vec<_>>())
+            .map(drop),
+    );
     assert!(text.contains("8 parts"), "{text}");
     host.terms[0].start = 64;
     host.blocks[0].terms[0] = [0, 1];
@@ -328,14 +408,17 @@ fn memory_that_lacks_is_named() {
     drop(cuda);
     let cuda = open(before + 6 * 32000 + 31999).expect("a budget");
     let scalars = vec![Fr::from(7); 1000];
-    let vector = || cuda.upload_scalars(Scalars::Full(&scalars)).expect("within the budget");
+    let vector = || {
+        cuda.upload_scalars(Scalars::Full(&scalars))
+            .expect("within the budget")
+    };
     let pair = [0, 1].map(|_| Products {
         az: vector(),
         bz: vector(),
         cz: vector(),
     });
     let one = Fr::from(1);
-    match cuda.cross_term((&pair[0], one), (&pair[1], one)) {
+    match cuda.cross_term((pair[0].as_ref(), one), (pair[1].as_ref(), one)) {
         Err(Error::OutOfDeviceMemory(text)) => assert!(text.contains("a cross term"), "{text}"),
         other => panic!("expected no memory, found {other:?}"),
     }
