@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use ark_bn254::Fq;
+use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, Fp, FpConfig};
 use rayon::prelude::*;
 
@@ -18,7 +19,7 @@ pub(super) type Words = [u32; 8];
 pub(super) type PointWords = [Words; 2];
 
 /// Elements that are converted at a time, so that both copies of them are seldom there in full.
-const SLICE: usize = 1 << 20;
+pub(super) const SLICE: usize = 1 << 20;
 
 /// The words of an element.
 pub(super) fn words<P: FpConfig<4>>(element: Fp<P, 4>) -> Words {
@@ -35,9 +36,9 @@ pub(super) fn element<P: FpConfig<4>>(words: Words) -> Fp<P, 4> {
 
 /// The words of a point.
 pub(super) fn point_words(point: &G1Affine) -> PointWords {
-    match point.infinity {
-        true => [[0; 8]; 2],
-        false => [words(point.x), words(point.y)],
+    match point.xy() {
+        Some((x, y)) => [words(x), words(y)],
+        None => [[0; 8]; 2],
     }
 }
 
@@ -54,11 +55,7 @@ pub(super) fn point([x, y]: PointWords) -> G1Affine {
 ///
 /// # Errors
 /// Those of the device.
-pub(super) fn upload(
-    device: &Device,
-    what: &'static str,
-    scalars: &[Fr],
-) -> Result<Buffer<Words>> {
+pub(super) fn upload(device: &Device, what: &'static str, scalars: &[Fr]) -> Result<Buffer<Words>> {
     let buffer = device.alloc(what, scalars.len())?;
     for (i, slice) in scalars.chunks(SLICE).enumerate() {
         let converted: Vec<Words> = slice.par_iter().map(|scalar| words(*scalar)).collect();

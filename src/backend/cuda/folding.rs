@@ -193,8 +193,8 @@ fn expand(device: &Device, scalars: &Buffer<i64>) -> Result<Buffer<Words>> {
 }
 
 /// The lengths of an instance's products.
-fn lengths(products: &Products<CudaVector>) -> [usize; 3] {
-    [&products.az, &products.bz, &products.cz].map(CudaVector::len)
+fn lengths(products: &Products<&CudaVector>) -> [usize; 3] {
+    [products.az, products.bz, products.cz].map(CudaVector::len)
 }
 
 impl Folding for Cuda {
@@ -249,10 +249,7 @@ impl Folding for Cuda {
         parts: &[&CudaVector],
     ) -> Result<Products<CudaVector>> {
         let lengths = parts.iter().map(|part| part.len());
-        check_products(
-            matrices.num_variables,
-            head.len() + lengths.sum::<usize>(),
-        )?;
+        check_products(matrices.num_variables, head.len() + lengths.sum::<usize>())?;
         if parts.len() >= MAX_PIECES {
             return Err(Error::Usage(format!(
                 "products with a z of {} parts: the GPU takes {} at most",
@@ -268,17 +265,17 @@ impl Folding for Cuda {
             small: 0,
             unused: 0,
         };
-        variables.address[0] = head.ptr().address();
+        variables.address[0] = head.all().address;
         variables.start[0] = 0;
         let mut start = head.len();
         for (piece, part) in (1..).zip(parts) {
             variables.start[piece] = count(start);
             start += part.len();
             variables.address[piece] = match &part.0 {
-                Contents::Full(scalars) => scalars.ptr().address(),
+                Contents::Full(scalars) => scalars.all().address,
                 Contents::Small(scalars) => {
                     variables.small |= 1 << piece;
-                    scalars.ptr().address()
+                    scalars.all().address
                 }
             };
         }
@@ -307,10 +304,10 @@ impl Folding for Cuda {
 
     fn cross_term(
         &self,
-        first: (&Products<CudaVector>, Fr),
-        second: (&Products<CudaVector>, Fr),
+        first: (Products<&CudaVector>, Fr),
+        second: (Products<&CudaVector>, Fr),
     ) -> Result<CudaVector> {
-        let len = check_cross_term(lengths(first.0), lengths(second.0))?;
+        let len = check_cross_term(lengths(&first.0), lengths(&second.0))?;
         let device = self.device();
         // It is the same the other way round, and the kernel wants an instance with u = 1 to be the second.
         let (first, second) = match first.1 == Fr::ONE {
@@ -370,3 +367,6 @@ impl Folding for Cuda {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,13 @@ fn apply(device: &Device, kernel: Kernel, operation: u32, pairs: &[[Words; 2]]) 
         device.upload("operands", &side).expect("memory")
     });
     let result = device.alloc("results", pairs.len()).expect("memory");
-    let args = (a.ptr(), b.ptr(), result.ptr(), operation, pairs.len() as u32);
+    let args = (
+        a.ptr(),
+        b.ptr(),
+        result.ptr(),
+        operation,
+        pairs.len() as u32,
+    );
     // SAFETY: all three have as many elements as there are pairs.
     unsafe { device.launch(kernel, Shape::linear(pairs.len(), THREADS), args) }.expect("launch");
     device.download(&result).expect("download")
@@ -102,7 +108,12 @@ fn field<P: FpConfig<4>>(device: &Device, kernel: Kernel) {
             );
         }
     }
-    let results = apply(device, kernel, 10, &edges.iter().map(|a| [words(*a); 2]).collect::<Vec<_>>());
+    let results = apply(
+        device,
+        kernel,
+        10,
+        &edges.iter().map(|a| [words(*a); 2]).collect::<Vec<_>>(),
+    );
     for (a, result) in edges.iter().zip(results) {
         assert_eq!(result, words(expected(10, *a, *a)), "the inverse of {a}");
     }
