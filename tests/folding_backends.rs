@@ -1,4 +1,5 @@
-//! One suite of folding's stages over every backend: against loops over arkworks' types, and both side by side.
+//! One suite of folding's stages over every backend: against loops over arkworks' types, and both
+//! side by side.
 
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field, PrimeField};

@@ -1,14 +1,16 @@
 //! The commitment key: generators of BN254 G1 that nobody knows a relation between.
 //!
-//! Generator `i` is the first point among the 32-byte candidates that BLAKE3 puts out in its key derivation mode, with
-//! [`DOMAIN`] as context and `i` as material (u64, little-endian): bit 254 of a candidate is cleared, and what is left is read as a
-//! compressed point: x in the low bits, the choice between the roots in the highest. A candidate is a point with
-//! probability 0.378 (x is below the field's order with 0.756, `x³ + 3` is a square with 1/2). There is no trapdoor: to know a relation is to know
-//! discrete logarithms of hashes.
+//! Generator `i` is the first point among the 32-byte candidates that BLAKE3 puts out in its key
+//! derivation mode, with [`DOMAIN`] as context and `i` as material (u64, little-endian): bit 254 of
+//! a candidate is cleared, and what is left is read as a compressed point: x in the low bits, the
+//! choice between the roots in the highest. A candidate is a point with probability 0.378 (x is
+//! below the field's order with 0.756, `x³ + 3` is a square with 1/2). There is no trapdoor: to
+//! know a relation is to know discrete logarithms of hashes.
 //!
-//! A commitment is `Σ scalar_i · G_i`, without blinding: it binds, but does not hide. It binds as long as nobody
-//! knows a relation between generators, so several commitments may use the same ones: each is opened on its
-//! own, and the transcript says what it commits to. Keys of any length begin with the same points.
+//! A commitment is `Σ scalar_i · G_i`, without blinding: it binds, but does not hide. It binds as
+//! long as nobody knows a relation between generators, so several commitments may use the same
+//! ones: each is opened on its own, and the transcript says what it commits to. Keys of any length
+//! begin with the same points.
 //!
 //! A key file:
 //!
@@ -20,8 +22,8 @@
 //! 52  n points of 64 bytes: x and y, each little-endian and below the field's order
 //! ```
 //!
-//! Points are not compressed: to decompress one takes a square root, and to derive it takes two, so a
-//! file of half the size would save little of the time that the file is for.
+//! Points are not compressed: to decompress one takes a square root, and to derive it takes two, so
+//! a file of half the size would save little of the time that the file is for.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -133,11 +135,12 @@ pub struct CommitmentKey {
 impl CommitmentKey {
     /// Derives the first `len` generators.
     ///
-    /// Cost: 2.6 candidates and 2 square roots per generator; 2.7 µs of processor time with AVX-512 IFMA
-    /// (AMD EPYC Zen 5, 2026-11).
+    /// Cost: 2.6 candidates and 2 square roots per generator; 2.7 µs of processor time with AVX-512
+    /// IFMA (AMD EPYC Zen 5, 2026-11).
     ///
     /// # Errors
-    /// [`Error::Usage`] if `len` is 0 or above [`MAX_POINTS`]; [`Error::Resource`] if there is no memory.
+    /// [`Error::Usage`] if `len` is 0 or above [`MAX_POINTS`]; [`Error::Resource`] if there is no
+    /// memory.
     pub fn derive(len: usize) -> Result<Self> {
         let mut key = Self { points: Vec::new() };
         key.extend(len)?;
@@ -182,7 +185,8 @@ impl CommitmentKey {
 
     /// Commits to scalars: `Σ_i scalars[i] · points[i]`.
     ///
-    /// By arkworks' multi-scalar multiplication, so that to check a commitment with it shares no code with the backends.
+    /// By arkworks' multi-scalar multiplication, so that to check a commitment with it shares no
+    /// code with the backends.
     ///
     /// # Errors
     /// [`Error::Usage`] if there are more scalars than generators.
@@ -201,8 +205,8 @@ impl CommitmentKey {
         Ok(sum.into_affine())
     }
 
-    /// Compares every point with the generator that is derived by hashing: whoever does not trust a file's author has
-    /// to, since a chosen point may have a known relation to others.
+    /// Compares every point with the generator that is derived by hashing: whoever does not trust a
+    /// file's author has to, since a chosen point may have a known relation to others.
     ///
     /// Cost: that of [`derive`](Self::derive).
     ///
@@ -290,7 +294,7 @@ impl CommitmentKey {
 
     /// Reads the bytes of a key file.
     ///
-    /// Memory: 72 bytes per point, after the number of points has been found to be that of the bytes.
+    /// Nothing is allocated before the number of points has been found to be that of the bytes.
     ///
     /// # Errors
     /// One variant per reason; the first bad point.
@@ -422,8 +426,8 @@ mod tests {
     use super::*;
     use crate::backend::curve::Fr;
 
-    /// The derivation from its description: BLAKE3's stateless key derivation of one long output, and
-    /// arkworks' decoding.
+    /// The derivation from its description: BLAKE3's stateless key derivation of one long output,
+    /// and arkworks' decoding.
     fn derived(index: u64) -> G1Affine {
         let mut candidates = [0; 32 * 64];
         let mut hasher = blake3::Hasher::new_derive_key("rewit 2026-11 commitment key BN254 G1");

@@ -1,7 +1,8 @@
 //! Points of BN254 G1 in 32 bytes: arkworks' compressed form.
 //!
-//! The x coordinate, little-endian. Its two spare bits are flags, in the last byte: `0x80` where y is the greater of the two
-//! roots, `0x40` at infinity, where all other bits are zero. The group's cofactor is 1, so every point of the curve is of it.
+//! The x coordinate, little-endian. Its two spare bits are flags, in the last byte: `0x80` where y
+//! is the greater of the two roots, `0x40` at infinity, where all other bits are zero. The group's
+//! cofactor is 1, so every point of the curve is of it.
 
 use ark_bn254::Fq;
 use ark_ec::AffineRepr;

@@ -14,8 +14,8 @@ const WINDOW: u32 = 4;
 ///
 /// - `exponent`: words from the lowest on.
 ///
-/// Cost for an exponent of 252 bits: 252 squarings and 78 multiplications each. One at a time, 5.4 µs of processor time per
-/// element; eight at a time, below 1.3 µs (AMD EPYC Zen 5, 2026-11).
+/// Cost for an exponent of 252 bits: 252 squarings and 78 multiplications each. One at a time, 5.4
+/// µs of processor time per element; eight at a time, below 1.3 µs (AMD EPYC Zen 5, 2026-11).
 pub(crate) fn powers(values: &mut [Fq], exponent: &[u64; 4]) {
     raise(values, exponent, Path::detect());
 }
