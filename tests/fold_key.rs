@@ -174,7 +174,8 @@ fn points_are_checked() {
                 assert_eq!(
                     error.to_string(),
                     format!(
-                        "{coordinate} of point {point} at byte {offset}: expected less than the field's order"
+                        "{coordinate} of point {point} at byte {offset}: expected less than the \
+                         field's order"
                     )
                 );
             }
@@ -208,7 +209,8 @@ fn chosen_points_are_found_by_deriving_them_again() {
     key().check_derived().unwrap();
 }
 
-/// Against BLAKE3 and the curve in plain Python: `tests/data/key/generators.py` prints the index, x and y.
+/// Against BLAKE3 and the curve in plain Python: `tests/data/key/generators.py` prints the index, x
+/// and y.
 #[test]
 fn generators_are_pinned() {
     let key = CommitmentKey::derive(1001).unwrap();

@@ -1,4 +1,5 @@
-//! What folding sends: sizes, and one test per reason to refuse bytes, with the offset that the error names.
+//! What folding sends: sizes, and one test per reason to refuse bytes, with the offset that the
+//! error names.
 
 mod fold_values;
 

@@ -1,5 +1,5 @@
-//! Bytes as everything that folding receives, by themselves and as changes to real messages. Whatever decodes must encode to
-//! the same bytes.
+//! Bytes as everything that folding receives, by themselves and as changes to real messages.
+//! Whatever decodes must encode to the same bytes.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -20,13 +20,13 @@
 //! 6  proof              log_rows, u8; log_cycles, u8; order, u8: 0 sequential, 1 tree;
 //!                       number of tables, u8;
 //!                       per table, number of chunks n, u32;
-//!                       per table, n × fresh instance, n - 1 × cross term, relaxed instance, relaxed witness,
-//!                       all without headers
+//!                       per table, n × fresh instance, n - 1 × cross term, relaxed instance,
+//!                       relaxed witness, all without headers
 //! ```
 //!
-//! Scalars are 32 bytes, little-endian, below the group's order; points are 32 bytes, compressed as arkworks does. How many there are
-//! is not sent: both sides know the relation. A value has one encoding, and whatever decodes is encoded to the
-//! same bytes again.
+//! Scalars are 32 bytes, little-endian, below the group's order; points are 32 bytes, compressed as
+//! arkworks does. How many there are is not sent: both sides know the relation. A value has one
+//! encoding, and whatever decodes is encoded to the same bytes again.
 
 mod parts;
 
@@ -277,11 +277,11 @@ impl RelaxedWitness {
     }
 }
 
-/// The message with a fresh witness: the integers of its part "main". The part "known" is public, and the part "lookup"
-/// follows from both and the challenges.
+/// The message with a fresh witness: the integers of its part "main". The part "known" is public,
+/// and the part "lookup" follows from both and the challenges.
 ///
-/// An integer `s` is `2s`, or `-2s - 1` if it is negative, in groups of seven bits from the lowest on, with
-/// bit 7 set in all bytes but the last.
+/// An integer `s` is `2s`, or `-2s - 1` if it is negative, in groups of seven bits from the lowest
+/// on, with bit 7 set in all bytes but the last.
 pub fn encode_fresh(main: &[i64]) -> Vec<u8> {
     let mut bytes = header(FRESH_WITNESS);
     bytes.reserve(main.len() * 2);
@@ -397,7 +397,8 @@ impl FoldProof {
     ///
     /// - `tables`: dimensions of each table's relation.
     ///
-    /// Memory: as many bytes as given, after the numbers of chunks have been found to be those of the bytes.
+    /// Nothing is allocated for chunks before their numbers have been found to be those of the
+    /// bytes.
     ///
     /// # Errors
     /// One variant per reason.

@@ -1,4 +1,5 @@
-//! Values that folding sends, made up: decoding asks for canonical scalars and points, not for satisfied relations.
+//! Values that folding sends, made up: decoding asks for canonical scalars and points, not for
+//! satisfied relations.
 #![allow(
     dead_code,
     missing_docs,

@@ -147,7 +147,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads all there is, as records of `size` bytes. Threads share them; of several errors, the first is returned.
+    /// Reads all there is, as records of `size` bytes. Threads share them; of several errors, the
+    /// first is returned.
     fn records<T: Send>(
         self,
         size: usize,

@@ -1,6 +1,9 @@
-"""Generators of the commitment key, from the description in src/fold/key.rs: BLAKE3 and the curve in plain Python."""
+"""Generators of the commitment key by the description in src/fold/key.rs, in plain Python."""
 
-IV = [0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19]
+IV = [
+    *[0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A],
+    *[0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19],
+]
 PERMUTATION = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8]
 CHUNK_START, CHUNK_END, ROOT, CONTEXT, MATERIAL = 1, 2, 8, 32, 64
 P = 21888242871839275222246405745257275088696311157297823662689037894645226208583

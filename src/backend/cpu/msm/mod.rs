@@ -11,6 +11,7 @@ mod ifma;
 mod inverse;
 mod plan;
 mod point;
+mod powers;
 mod sort;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use buckets::Bucket;
 use digits::{Digits, Integers, Windows};
 use plan::Plan;
 use point::{Path, Point};
+pub(crate) use powers::powers;
 use sort::{Vector, sort};
 
 /// Operands that are added up together.

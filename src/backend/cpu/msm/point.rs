@@ -39,7 +39,7 @@ impl Path {
     }
 
     /// A coordinate in the form that is stored, canonical.
-    fn store(self, mut value: Fq) -> [u64; 4] {
+    pub(super) fn store(self, mut value: Fq) -> [u64; 4] {
         for _ in 256..self.log_r() {
             value.double_in_place();
         }
