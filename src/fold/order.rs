@@ -155,10 +155,7 @@ impl<B: Folding> Walk<'_, '_, B> {
         self.finish(folded)
     }
 
-    fn tree(
-        mut self,
-        leaves: &mut dyn Iterator<Item = Result<Leaf<B>>>,
-    ) -> Result<Folded<B>> {
+    fn tree(mut self, leaves: &mut dyn Iterator<Item = Result<Leaf<B>>>) -> Result<Folded<B>> {
         // A leaf's vectors, its products and the cross term, as full scalars.
         let layout = self.nifs.layout();
         let leaf = 32 * (layout.num_variables() + 4 * self.nifs.dimensions().num_constraints);

@@ -206,7 +206,9 @@ impl Relation {
         };
         let covered = blocks.par_iter().find_map_first(failed);
         // Rows that no block covers read 0 = e.
-        let ends = blocks.iter().map(|block| (block.start + block.repeat) as usize);
+        let ends = blocks
+            .iter()
+            .map(|block| (block.start + block.repeat) as usize);
         let starts = blocks.iter().map(|block| block.start as usize);
         let gaps = [0].into_iter().chain(ends).zip(starts.chain([error.len()]));
         let uncovered = gaps
@@ -338,5 +340,133 @@ fn hash_terms(hasher: &mut blake3::Hasher, terms: &[Term], coefficients: &[Fr]) 
     hasher.update(&(coefficients.len() as u64).to_le_bytes());
     for coefficient in coefficients {
         hasher.update(&coefficient.into_bigint().to_bytes_le());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::toy::{Chunk, Toy};
+    use super::*;
+
+    fn check(relation: &Relation, chunk: &Chunk, u: u64, error: &[Fr]) -> Result<(), Unsatisfied> {
+        let head = [&[Fr::from(u)], &chunk.x[..]].concat();
+        let [known, main, lookup] = chunk.parts().map(|part| part.to_vec());
+        relation.check(&head, [&known, &main, &lookup], error)
+    }
+
+    /// Every constraint, one at a time, by the variable or the error that only it reads.
+    #[test]
+    fn the_first_constraint_that_fails_is_named() {
+        for log_rows in [1, 3] {
+            let toy = Toy::new(log_rows, 1 << 40, 1 << 50);
+            let relation = &toy.relation;
+            let rows = 1 << log_rows;
+            let zero = vec![Fr::ZERO; relation.num_constraints()];
+            let chunk = toy.chunk(2);
+            assert_eq!(check(relation, &chunk, 1, &zero), Ok(()));
+            // Gaps between blocks included: they hold no term.
+            for constraint in 0..relation.num_constraints() {
+                let mut error = zero.clone();
+                error[constraint] += Fr::from(1);
+                let expected = Err(Unsatisfied::Quadratic { constraint });
+                assert_eq!(check(relation, &chunk, 1, &error), expected);
+            }
+            let named = |change: &dyn Fn(&mut Chunk), expected| {
+                let mut chunk = chunk.clone();
+                change(&mut chunk);
+                assert_eq!(check(relation, &chunk, 1, &zero), Err(expected));
+            };
+            let quadratic = |constraint| Unsatisfied::Quadratic { constraint };
+            named(&|c| c.main[0] += 1, quadratic(3 * rows + 2));
+            for row in 0..rows {
+                named(&|c| c.main[1 + rows + row] += 1, quadratic(row));
+                named(&|c| c.lookup[row] += Fr::from(1), quadratic(2 * rows + row));
+            }
+            let linear = |block| Unsatisfied::Linear {
+                block,
+                repetition: 0,
+            };
+            named(&|c| c.x[0] += Fr::from(1), linear(0));
+            let length = |vector, found, expected| Unsatisfied::Length {
+                vector,
+                found,
+                expected,
+            };
+            named(&|c| c.x.push(Fr::ZERO), length("head", 4, 3));
+            named(&|c| c.known.clear(), length("known", 0, rows));
+            named(
+                &|c| c.main.push(0),
+                length("main", 2 * rows + 2, 2 * rows + 1),
+            );
+            named(&|c| c.lookup.clear(), length("lookup", 0, rows));
+            let short = check(relation, &chunk, 1, &zero[1..]);
+            assert_eq!(short, Err(length("error", zero.len() - 1, zero.len())));
+            // With u = 2 the constants are doubled, and an error vector makes up for it.
+            assert!(check(relation, &chunk, 2, &zero).is_err());
+        }
+    }
+
+    /// `E = AZ∘BZ - u·CZ` satisfies any `z` that keeps the linear constraints, and nothing else does.
+    #[test]
+    fn an_error_vector_takes_up_what_is_missing() {
+        let toy = Toy::new(2, 3, 5);
+        let chunk = toy.chunk(7);
+        let head = [&[Fr::from(9)], &chunk.x[..]].concat();
+        let [known, main, lookup] = chunk.parts().map(|part| part.to_vec());
+        let z = [&head[..], &known, &main, &lookup].concat();
+        let Matrices {
+            blocks,
+            terms,
+            coefficients,
+            ..
+        } = &toy.relation.matrices;
+        let mut error = vec![Fr::ZERO; toy.relation.num_constraints()];
+        for block in blocks {
+            for i in 0..block.repeat as usize {
+                let [a, b, c] = block.terms.map(|[from, to]| {
+                    let mut value = Fr::ZERO;
+                    for term in &terms[from as usize..to as usize] {
+                        let index = (term.start + term.step * i as u32) as usize;
+                        value += coefficients[term.coefficient as usize] * z[index];
+                    }
+                    value
+                });
+                error[block.start as usize + i] = a * b - Fr::from(9) * c;
+            }
+        }
+        assert_eq!(check(&toy.relation, &chunk, 9, &error), Ok(()));
+        assert!(check(&toy.relation, &chunk, 8, &error).is_err());
+    }
+
+    /// Whatever a relation says changes its digest.
+    #[test]
+    fn digests_differ() {
+        let relation = || Toy::new(2, 3, 5).relation;
+        let mut all = std::collections::HashSet::new();
+        let mut add = |change: &dyn Fn(&mut Relation)| {
+            let mut changed = relation();
+            change(&mut changed);
+            assert!(all.insert(changed.digest()));
+        };
+        add(&|_| ());
+        add(&|r| r.layout.log_rows += 1);
+        add(&|r| r.layout.num_public += 1);
+        add(&|r| r.layout.parts[1].singles += 1);
+        add(&|r| r.layout.parts[1].columns += 1);
+        add(&|r| r.matrices.num_variables += 1);
+        add(&|r| r.matrices.num_constraints += 1);
+        add(&|r| r.matrices.blocks[1].start += 1);
+        add(&|r| r.matrices.blocks[1].repeat += 1);
+        add(&|r| r.matrices.blocks[1].terms[2][1] += 1);
+        add(&|r| r.matrices.blocks.truncate(3));
+        add(&|r| r.matrices.terms[0].start += 1);
+        add(&|r| r.matrices.terms[0].step += 1);
+        add(&|r| r.matrices.terms[0].coefficient += 1);
+        add(&|r| r.matrices.coefficients[3] += Fr::from(1));
+        add(&|r| r.linear.blocks[0].repeat += 1);
+        add(&|r| r.linear.blocks[0].terms[1] += 1);
+        add(&|r| r.linear.blocks[0].sums[1] += 1);
+        add(&|r| r.linear.terms[0].start += 1);
+        add(&|r| r.linear.coefficients[0] += Fr::from(1));
     }
 }

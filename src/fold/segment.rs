@@ -398,11 +398,7 @@ impl<B: Folding> Session<'_, B> {
     ///
     /// # Errors
     /// Those of the device.
-    pub fn fold(
-        &self,
-        order: Order,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<FoldedSegment> {
+    pub fn fold(&self, order: Order, progress: &mut dyn FnMut(Progress)) -> Result<FoldedSegment> {
         let mut stats: [TableStats; NUM_TABLES] = Default::default();
         let mut tables = Vec::with_capacity(NUM_TABLES);
         for (table, stats) in stats.iter_mut().enumerate() {

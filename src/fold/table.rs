@@ -215,7 +215,10 @@ mod tests {
         assert_eq!(nifs.times().num_folds as usize, n - 1);
         let (accumulator, witness) = nifs.open(&folded.accumulator).unwrap();
         TableProof {
-            instances: chunks.iter().map(|(instance, _)| instance.clone()).collect(),
+            instances: chunks
+                .iter()
+                .map(|(instance, _)| instance.clone())
+                .collect(),
             cross_terms: folded.cross_terms,
             accumulator,
             witness,
@@ -239,7 +242,9 @@ mod tests {
     #[test]
     fn both_orders_end_in_satisfied_accumulators() {
         let (toy, key, chunks) = setup(130);
-        for n in [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 63, 64, 65, 66, 97, 128, 129, 130] {
+        for n in [
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 63, 64, 65, 66, 97, 128, 129, 130,
+        ] {
             for order in Order::ALL {
                 let proof = fold(&toy.relation, &key, order, &chunks[..n]);
                 check_table(&toy.relation, &key, order, &proof)
@@ -324,8 +329,8 @@ mod tests {
                 rejects(&|p| p.instances[1].parts[part] = point, &field("u"));
                 rejects(&|p| p.instances[0].x[0] += one, &field("u"));
                 for cell in 0..toy.relation.layout.part_len(part) {
-                    let error =
-                        verdict(&toy.relation, &|p| p.witness.parts[part][cell] += one).unwrap_err();
+                    let error = verdict(&toy.relation, &|p| p.witness.parts[part][cell] += one)
+                        .unwrap_err();
                     assert!(
                         matches!(error, FoldingError::Unsatisfied(_)),
                         "{name} {cell}: {error}"
@@ -380,8 +385,7 @@ mod tests {
             // Three chunks: the same folds in both orders. A fourth tells them apart.
         }
         let (toy, key, chunks) = setup(4);
-        let [sequential, tree] =
-            Order::ALL.map(|order| fold(&toy.relation, &key, order, &chunks));
+        let [sequential, tree] = Order::ALL.map(|order| fold(&toy.relation, &key, order, &chunks));
         check_table(&toy.relation, &key, Order::Tree, &sequential).unwrap_err();
         check_table(&toy.relation, &key, Order::Sequential, &tree).unwrap_err();
     }

@@ -5,7 +5,9 @@ use ark_ff::{Field, PrimeField};
 
 use super::instance::Instance;
 use super::key::CommitmentKey;
-use super::relation::{KNOWN, LOOKUP, Layout, Linear, LinearBlock, MAIN, NUM_PARTS, Part, Relation};
+use super::relation::{
+    KNOWN, LOOKUP, Layout, Linear, LinearBlock, MAIN, NUM_PARTS, Part, Relation,
+};
 use crate::backend::curve::{Fr, Scalars};
 use crate::backend::{Block, Matrices, Term};
 
@@ -40,16 +42,33 @@ impl Toy {
             log_rows,
             num_public: 2,
             parts: [
-                Part { singles: 0, columns: 1 },
-                Part { singles: 1, columns: 2 },
-                Part { singles: 0, columns: 1 },
+                Part {
+                    singles: 0,
+                    columns: 1,
+                },
+                Part {
+                    singles: 1,
+                    columns: 2,
+                },
+                Part {
+                    singles: 0,
+                    columns: 1,
+                },
             ],
         };
         let start = |part| layout.part_start(part) as u32;
         let (k, s, h) = (start(KNOWN), start(MAIN), start(LOOKUP));
         let (a, p) = (s + 1, s + 1 + rows);
         let (alpha, beta) = (Fr::from(alpha), Fr::from(beta));
-        let coefficients = vec![Fr::ONE, -Fr::ONE, Fr::from(3), alpha, beta, Fr::from(2), -Fr::from(2)];
+        let coefficients = vec![
+            Fr::ONE,
+            -Fr::ONE,
+            Fr::from(3),
+            alpha,
+            beta,
+            Fr::from(2),
+            -Fr::from(2),
+        ];
         let mut terms = vec![];
         let mut range = |list: &[(u32, u32, u32)]| {
             let from = terms.len() as u32;
@@ -64,7 +83,11 @@ impl Toy {
             Block {
                 start: 0,
                 repeat: rows,
-                terms: [range(&[(a, 1, 2)]), range(&[(a, 1, 0), (k, 1, 1)]), range(&[(p, 1, 0)])],
+                terms: [
+                    range(&[(a, 1, 2)]),
+                    range(&[(a, 1, 0), (k, 1, 1)]),
+                    range(&[(p, 1, 0)]),
+                ],
             },
             Block {
                 start: rows,
@@ -87,7 +110,11 @@ impl Toy {
             Block {
                 start: 3 * rows + 2,
                 repeat: 1,
-                terms: [range(&[(a, 0, 0)]), range(&[(2, 0, 0)]), range(&[(s, 0, 0)])],
+                terms: [
+                    range(&[(a, 0, 0)]),
+                    range(&[(2, 0, 0)]),
+                    range(&[(s, 0, 0)]),
+                ],
             },
         ];
         let matrices = Matrices {
@@ -100,15 +127,35 @@ impl Toy {
         let terms = [(1, 0, 0), (h, 1, 1), (p, 1, 5), (p, 1, 6)];
         let linear = Linear {
             blocks: vec![
-                LinearBlock { repeat: 1, terms: [0, 1], sums: [1, 2] },
-                LinearBlock { repeat: rows, terms: [2, 4], sums: [4, 4] },
+                LinearBlock {
+                    repeat: 1,
+                    terms: [0, 1],
+                    sums: [1, 2],
+                },
+                LinearBlock {
+                    repeat: rows,
+                    terms: [2, 4],
+                    sums: [4, 4],
+                },
             ],
             terms: terms
-                .map(|(start, step, coefficient)| Term { start, step, coefficient })
+                .map(|(start, step, coefficient)| Term {
+                    start,
+                    step,
+                    coefficient,
+                })
                 .to_vec(),
             coefficients,
         };
-        Self { relation: Relation { layout, matrices, linear }, alpha, beta }
+        Self {
+            relation: Relation {
+                layout,
+                matrices,
+                linear,
+            },
+            alpha,
+            beta,
+        }
     }
 
     /// The chunk with a seed: `a` is 0, 1 or -1 where `k` allows, so that every row has choices.
@@ -124,7 +171,10 @@ impl Toy {
         let a: Vec<i64> = (0..rows).map(|_| digit()).collect();
         // a_next = a² + k
         let k: Vec<i64> = (0..rows)
-            .map(|i| a.get(i + 1).map_or_else(&mut digit, |next| next - a[i] * a[i]))
+            .map(|i| {
+                a.get(i + 1)
+                    .map_or_else(&mut digit, |next| next - a[i] * a[i])
+            })
             .collect();
         let p: Vec<i64> = a.iter().zip(&k).map(|(a, k)| 3 * a * (a - k)).collect();
         let first = i64::from(seed.is_multiple_of(2));
@@ -147,12 +197,24 @@ impl Toy {
 
 impl Chunk {
     pub(super) fn parts(&self) -> [Scalars<'_>; NUM_PARTS] {
-        let Self { x: _, known, main, lookup } = self;
-        [Scalars::Small(known), Scalars::Small(main), Scalars::Full(lookup)]
+        let Self {
+            x: _,
+            known,
+            main,
+            lookup,
+        } = self;
+        [
+            Scalars::Small(known),
+            Scalars::Small(main),
+            Scalars::Full(lookup),
+        ]
     }
 
     pub(super) fn instance(&self, key: &CommitmentKey) -> Instance {
-        Instance { x: self.x.clone(), parts: self.parts().map(|part| key.commit(part).unwrap()) }
+        Instance {
+            x: self.x.clone(),
+            parts: self.parts().map(|part| key.commit(part).unwrap()),
+        }
     }
 
     /// Checks it as a fresh instance.

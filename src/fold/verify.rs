@@ -355,8 +355,14 @@ impl Verifier {
         };
         let found = instances.iter().map(|instance| instance.parts[KNOWN]);
         // Nothing is known of the cpu table.
-        let expected = expected.iter().copied().chain(std::iter::repeat(G1Affine::identity()));
-        match found.zip(expected).position(|(found, expected)| found != expected) {
+        let expected = expected
+            .iter()
+            .copied()
+            .chain(std::iter::repeat(G1Affine::identity()));
+        match found
+            .zip(expected)
+            .position(|(found, expected)| found != expected)
+        {
             Some(chunk) => Err(VerifyError::Known {
                 table: TableAir::NAMES[table],
                 chunk,
