@@ -329,14 +329,14 @@ unsafe fn run_ifma<const DOUBLE: bool>(memory: &mut Memory, batch: &Batch<'_>) -
             }
         }
         let mut denominators = [zero; STREAMS];
-        for stream in 0..STREAMS {
+        for (stream, denominator) in denominators.iter_mut().enumerate() {
             let start = step * STEP + 8 * stream;
             let (a, b) = (
                 left.points(batch.from, start),
                 right.points(batch.from, start),
             );
             // SAFETY: the addresses are those of points.
-            denominators[stream] = unsafe {
+            *denominator = unsafe {
                 if DOUBLE {
                     let (_, y) = ifma::load(a);
                     let y = y.blend(left.negated(start), once.minus(y));

@@ -57,22 +57,11 @@ fn signed(scalar: &Fr) -> [u64; 4] {
     value.0
 }
 
-/// Bits of the magnitude, or of one less if it is negative.
+/// The fewest bits such that the value is in `[-2^bits, 2^bits)`; none only of zero.
 fn bits(value: &[u64; 4]) -> u32 {
     let sign = (value[3].cast_signed() >> 63).cast_unsigned();
-    let words = value.map(|word| word ^ sign);
-    256 - BigInt(words)
-        .0
-        .iter()
-        .rev()
-        .fold((0, true), |(zeros, leading), word| {
-            if leading {
-                (zeros + word.leading_zeros(), *word == 0)
-            } else {
-                (zeros, false)
-            }
-        })
-        .0
+    let magnitude = BigInt(value.map(|word| word ^ sign));
+    ark_ff::BigInteger::num_bits(&magnitude).max(u32::from(*value != [0; 4]))
 }
 
 /// How scalars are cut: windows of `width` bits with digits in `[-2^(width-1), 2^(width-1)]`.
@@ -112,7 +101,7 @@ impl Digits {
     pub(super) fn new(integers: &Integers<'_>, windows: Windows, skip: &[u32]) -> Self {
         let len = integers.len();
         let block = BLOCK.min(len.max(1));
-        let mut keys = vec![0u32; len * windows.count];
+        let mut keys: Vec<u32> = super::zeroed(len * windows.count);
         keys.par_chunks_mut(block * windows.count)
             .enumerate()
             .for_each(|(index, keys)| {

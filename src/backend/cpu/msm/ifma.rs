@@ -217,13 +217,15 @@ impl Lanes {
         Self(limbs)
     }
 
-    /// Brings values of `[-6 · 2^253, 2 · 2^253)`, from `-3.9q` to `1.3q`, to `[0, 1.35q)`, normal.
+    /// Brings values from `-3.9q` to `1.3q` to `[0, 1.35q)`, normal.
     ///
-    /// `q` is `1.512 · 2^253`, so the top limb tells how often `q` has to be added.
+    /// `q` is `1.512 · 2^253`, so the top limb tells how often `q` has to be added. Limbs below it may still owe
+    /// it a little: it is taken for a little less, so that no sum is negative.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn reduced(self) -> Self {
-        let index = _mm512_srai_epi64::<45>(self.0[LIMBS - 1]);
+        let top = _mm512_sub_epi64(self.0[LIMBS - 1], splat(8));
+        let index = _mm512_srai_epi64::<45>(top);
         let mut sum = self;
         for (limb, multiples) in sum.0.iter_mut().zip(&MULTIPLES) {
             // SAFETY: `multiples` is 64 bytes long; the load needs no alignment.

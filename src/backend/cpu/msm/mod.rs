@@ -17,10 +17,12 @@ mod sort;
 mod tests;
 
 use ark_ff::{AdditiveGroup, Zero};
+use bytemuck::Zeroable;
 use rayon::prelude::*;
 
 use crate::backend::KeyOptions;
 use crate::backend::curve::{G1Affine, G1Projective, Scalars};
+use crate::memory::zeroed_vec;
 use batch::{Arena, BATCH, NEGATE};
 use buckets::Bucket;
 use digits::{Digits, Integers, Windows};
@@ -29,10 +31,10 @@ use point::{Path, Point};
 pub(crate) use powers::powers;
 use sort::{Vector, sort};
 
-/// Operands that are added up together.
-const RANGE: usize = 1 << 15;
+/// Operands that are added up together; fewer in tests, so that small ones have several ranges.
+const RANGE: usize = if cfg!(test) { 1 << 10 } else { 1 << 15 };
 /// Scalars of a multiplication that is done in one piece.
-const PIECE: usize = 1 << 21;
+const PIECE: usize = if cfg!(test) { 1 << 13 } else { 1 << 21 };
 /// Digits of the multiplications that are done together.
 const TOGETHER: usize = 1 << 20;
 
@@ -72,7 +74,7 @@ impl Bases {
         let tables = plan.tables();
         let mut bases = Self {
             path,
-            points: vec![Point::INFINITY; len * tables],
+            points: zeroed(len * tables),
             len,
             tables,
             plan,
@@ -336,6 +338,14 @@ impl Bases {
         }
         sum
     }
+}
+
+/// Zeros, in large pages if they are many.
+///
+/// # Panics
+/// If there is no such memory.
+fn zeroed<T: Zeroable>(len: usize) -> Vec<T> {
+    zeroed_vec(len).unwrap_or_else(|refused| panic!("out of memory: {} bytes", refused.bytes))
 }
 
 /// `Σ_i scalars[i] · points[i]`, with nothing prepared.

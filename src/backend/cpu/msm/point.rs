@@ -3,6 +3,7 @@
 use ark_bn254::Fq;
 use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, PrimeField, Zero};
+use bytemuck::Zeroable;
 
 use crate::backend::curve::G1Affine;
 
@@ -85,7 +86,7 @@ fn canonical(words: [u64; 4]) -> BigInt<4> {
 /// An affine point, in one cache line: coordinates in the Montgomery form of the [`Path`], below `2q`.
 ///
 /// All zero is the point at infinity; `(0, 0)` is not on the curve.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Zeroable, Debug)]
 #[repr(C, align(64))]
 pub(super) struct Point {
     pub(super) x: [u64; 4],

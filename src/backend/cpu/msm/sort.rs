@@ -100,7 +100,7 @@ pub(super) fn sort(vectors: &[Vector], buckets: usize, first: usize, stride: usi
     }
     starts.push(total);
 
-    let mut operands = Vec::with_capacity(total as usize);
+    let mut operands: Vec<u32> = super::zeroed(total as usize);
     let shared = Shared(operands.as_mut_ptr());
     let shared = &shared;
     counts
@@ -111,14 +111,12 @@ pub(super) fn sort(vectors: &[Vector], buckets: usize, first: usize, stride: usi
                 for (index, key) in keys.iter().enumerate().filter(|(_, key)| **key != 0) {
                     let place = &mut places[(key >> 1) as usize - 1];
                     let operand = (point + index) as u32 | if key & 1 == 1 { NEGATE } else { 0 };
-                    // SAFETY: places are below `total`, the vector's capacity, and each is counted for one
+                    // SAFETY: places are below `total`, the vector's length, and each is counted for one
                     // digit of one part.
                     unsafe { shared.0.add(*place as usize).write(operand) };
                     *place += 1;
                 }
             });
         });
-    // SAFETY: each of the `total` digits that were counted has been written.
-    unsafe { operands.set_len(total as usize) };
     Sorted { operands, starts }
 }
