@@ -92,7 +92,10 @@ fn messages_come_back() {
         sent.order = order;
         let bytes = sent.encode();
         let header = FoldProof::inspect(&bytes).unwrap();
-        assert_eq!((header.log_rows, header.order), (4, order));
+        assert_eq!(
+            (header.log_rows, header.log_cycles, header.order),
+            (4, 9, order)
+        );
         assert_eq!(header.num_chunks, CHUNKS.map(|chunks| chunks as u32));
         assert!(FoldProof::decode(&bytes, &DIMENSIONS) == Ok(sent));
     }
@@ -371,14 +374,18 @@ fn proofs_of_other_shapes_are_refused() {
     let decode = |bytes: &[u8]| FoldProof::decode(bytes, &DIMENSIONS);
     let refused = |offset, new: &[u8]| refusal(decode(&tampered(&bytes, offset, new))).1;
     assert_eq!(refused(8, &[32]), "log_rows 32 at byte 8: expected 0 to 31");
-    assert_eq!(refused(9, &[2]), "order 2 at byte 9: expected 0 to 1");
     assert_eq!(
-        refused(10, &[65]),
-        "number of tables 65 at byte 10: expected 0 to 64"
+        refused(9, &[32]),
+        "log_cycles 32 at byte 9: expected 0 to 31"
+    );
+    assert_eq!(refused(10, &[2]), "order 2 at byte 10: expected 0 to 1");
+    assert_eq!(
+        refused(11, &[65]),
+        "number of tables 65 at byte 11: expected 0 to 64"
     );
     assert_eq!(
-        refused(10, &[1]),
-        "number of tables 1 at byte 10: expected 2 to 2"
+        refused(11, &[1]),
+        "number of tables 1 at byte 11: expected 2 to 2"
     );
     assert_eq!(
         refused(12, &[0]),
@@ -403,7 +410,7 @@ fn proofs_of_other_shapes_are_refused() {
     assert!(refused(12, &[0xff; 8]).starts_with("truncated: tables at byte 20"));
     // Another order of folding decodes: what it means is for whoever verifies.
     assert_eq!(
-        decode(&tampered(&bytes, 9, &[0])).unwrap().order,
+        decode(&tampered(&bytes, 10, &[0])).unwrap().order,
         Order::Sequential
     );
     // The bytes are those of two tables, but not of these two.

@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use ark_ff::AdditiveGroup;
 
-use super::assign::{Assignment, Chunk, Known};
+use super::assign::{Assignment, Chunk, Known, Values};
 use super::instance::{FoldProof, Instance, Order, TableProof};
 use super::key::CommitmentKey;
 use super::nifs::{FoldTimes, Nifs};
-use super::order::{Folded, Hop, NodeBytes, fold_all};
+use super::order::{Folded, Hop, Leaf, fold_all};
 use super::produce::produce;
-use super::relation::{KNOWN, LOOKUP, MAIN, NUM_PARTS, Relation};
+use super::relation::{KNOWN, LOOKUP, MAIN, Relation};
 use super::shape::{Challenges, Shape, X_SUM};
 use super::transcript::Transcript;
+use super::wire::{SCALAR_BYTES, fresh_witness_bytes};
 use crate::backend::curve::{Fr, G1Affine, Scalars};
 use crate::backend::{Folding, KeyOptions};
 use crate::stark::Statement;
@@ -308,20 +309,6 @@ impl<B: Folding> Session<'_, B> {
         self.complete
     }
 
-    /// Bytes of a table's chunks and accumulators.
-    pub fn node_bytes(&self, table: usize) -> NodeBytes {
-        let relation = &self.relations[table];
-        let layout = &relation.layout;
-        let instance = 32 * (layout.num_public + NUM_PARTS) as u64;
-        let scalars: usize = (0..NUM_PARTS).map(|part| layout.part_len(part)).sum();
-        let cells = self.folder.shapes[table].counts().trace << layout.log_rows;
-        NodeBytes {
-            fresh: instance + 4 * cells as u64,
-            folded: instance + 32 * (2 + scalars + relation.num_constraints()) as u64,
-            cross_term: 32,
-        }
-    }
-
     fn commit_table(
         &mut self,
         table: usize,
@@ -468,24 +455,25 @@ impl<B: Folding> Session<'_, B> {
                         nifs.upload(MAIN, main.as_scalars())?,
                         nifs.upload(LOOKUP, Scalars::Full(&lookup))?,
                     ];
-                    nifs.fresh(instances[index].clone(), parts)
+                    let main_bytes = match &main {
+                        Values::Small(main) => fresh_witness_bytes(main),
+                        Values::Full(main) => SCALAR_BYTES * main.len(),
+                    };
+                    let num_bytes = nifs.dimensions().instance_bytes() + main_bytes;
+                    Ok(Leaf {
+                        accumulator: nifs.fresh(instances[index].clone(), parts)?,
+                        num_bytes: num_bytes as u64,
+                    })
                 }))
             });
-            fold_all(
-                &nifs,
-                order,
-                num,
-                leaves,
-                self.node_bytes(table),
-                &mut |done| {
-                    progress(Progress {
-                        phase: Phase::Fold,
-                        table,
-                        done,
-                        total: num - 1,
-                    });
-                },
-            )
+            fold_all(&nifs, order, num, leaves, &mut |done| {
+                progress(Progress {
+                    phase: Phase::Fold,
+                    table,
+                    done,
+                    total: num - 1,
+                });
+            })
         })?;
         let (accumulator, witness) = nifs.open(&accumulator)?;
         let proof = TableProof {

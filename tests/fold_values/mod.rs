@@ -73,6 +73,7 @@ pub fn proof() -> FoldProof {
         });
     FoldProof {
         log_rows: 4,
+        log_cycles: 9,
         order: Order::Tree,
         tables: tables.collect(),
     }
