@@ -6,7 +6,7 @@ mod common;
 use ark_bn254::Fr;
 use common::Rng;
 use common::sequences::{self, build};
-use rewit::fold::{Assignment, Challenges, Relation, Shape, X_SUM};
+use rewit::fold::{Assignment, Challenges, KNOWN, Known, MAIN, Relation, Shape, Values, X_SUM};
 use rewit::segment::Runner;
 use rewit::stark::air::{ProgramAir, TableAir};
 use rewit::stark::{Event, Statement};
@@ -99,10 +99,138 @@ fn segments_satisfy_it() {
         println!("{}: {:?}", shape.name(), shape.counts());
     }
     for class in [sequences::mixed as sequences::Class, sequences::syscalls] {
-        for case in &cases(build(class, 6, 0), &input(), 9, 3) {
+        for case in &cases(build(class, 6, 0), &input(), 9, 2) {
             for log_rows in [1, 4, 6, 16] {
                 holds(case, &shapes, log_rows);
             }
         }
+    }
+}
+
+/// A guest of the repository, over segments that end within a transfer and in padding.
+#[test]
+fn a_guest_satisfies_it() {
+    let elf = std::fs::read("guests/prebuilt/fib.elf").unwrap();
+    for case in &cases(elf, b"300\n", 10, 4) {
+        holds(case, &Shape::all(), 5);
+    }
+}
+
+/// Whoever verifies computes the known part from the statement; the prover has it from its tables.
+#[test]
+fn the_known_part_follows_from_the_statement() {
+    let shapes = Shape::all();
+    for case in &cases(build(sequences::syscalls, 6, 0), &input(), 9, 2) {
+        let statement = Statement::new(0, &case.witness);
+        let known = Known::new(&statement, &case.air);
+        let assignment = Assignment::new(&shapes, &case.witness, &case.log, &case.air, 6).unwrap();
+        assert!(statement.log.len() > 10);
+        for (table, shape) in shapes.iter().enumerate() {
+            let log_rows = assignment.log_rows(table);
+            for index in 0..assignment.num_chunks(table) {
+                let chunk = assignment.chunk(table, index);
+                assert_eq!(known.chunk(table, log_rows, index), chunk.known, "{index}");
+                assert_eq!(chunk.known.len(), shape.layout(log_rows).part_len(KNOWN));
+            }
+        }
+    }
+}
+
+/// The integers of a valid witness are short: commitments to them are cheap.
+#[test]
+fn valid_witnesses_are_small() {
+    let shapes = Shape::all();
+    for case in &cases(build(sequences::mixed, 6, 0), &input(), 11, 1) {
+        let assignment = Assignment::new(&shapes, &case.witness, &case.log, &case.air, 6).unwrap();
+        let (mut zeros, mut bits, mut all) = (0, [0usize; 65], 0);
+        for index in 0..assignment.num_chunks(TableAir::CPU) {
+            let Values::Small(main) = assignment.chunk(TableAir::CPU, index).main else {
+                panic!("a product overflows");
+            };
+            zeros += main.iter().filter(|v| **v == 0).count();
+            all += main.len();
+            for value in main {
+                bits[(64 - value.unsigned_abs().leading_zeros()) as usize] += 1;
+            }
+        }
+        let longest = bits.iter().rposition(|count| *count > 0).unwrap_or(0);
+        let short: usize = bits[..=8].iter().sum();
+        println!(
+            "main part: {all} scalars, {zeros} zero, {short} of at most 8 bits, longest {longest} bits"
+        );
+        assert!(longest <= 34);
+        assert!(3 * zeros > all);
+    }
+}
+
+#[test]
+fn digests_tell_shapes_apart() {
+    let digests = [
+        Shape::new(TableAir::CPU).digest(4),
+        Shape::new(TableAir::CPU).digest(5),
+        Shape::new(TableAir::BOUNDARY).digest(4),
+        Shape::without(TableAir::CPU, Some("divide")).digest(4),
+    ];
+    for (i, digest) in digests.iter().enumerate() {
+        assert!(!digests[..i].contains(digest));
+    }
+    assert_eq!(digests[0], Shape::new(TableAir::CPU).digest(4));
+}
+
+#[test]
+fn bad_chunks_are_refused() {
+    let shapes = Shape::all();
+    let cases = cases(build(sequences::op, 5, 0), &input(), 9, 1);
+    let Case { air, witness, log } = &cases[0];
+    for log_rows in [0, 17, 40] {
+        let refused = Assignment::new(&shapes, witness, log, air, log_rows).unwrap_err();
+        assert!(
+            refused.to_string().contains("--rows-per-chunk"),
+            "{refused}"
+        );
+    }
+    // Another program's table.
+    let mut other = witness.clone();
+    other.program.words.extend_from_within(..);
+    let refused = Assignment::new(&shapes, &other, log, air, 4).unwrap_err();
+    assert!(refused.to_string().contains("program table"), "{refused}");
+}
+
+/// Every scalar that the prover chooses beyond the trace is held: products, copies of the next row, fractions.
+#[test]
+fn tampered_chunks_are_not_satisfied() {
+    let shapes = Shape::all();
+    let cases = cases(build(sequences::mixed, 6, 0), &input(), 9, 1);
+    let Case { air, witness, log } = &cases[0];
+    let assignment = Assignment::new(&shapes, witness, log, air, 3).unwrap();
+    let shape = &shapes[TableAir::CPU];
+    let relation = shape.relation(3, &challenges());
+    let honest = assignment.chunk(TableAir::CPU, 5);
+    let (lookup, sum) = assignment.lookup(TableAir::CPU, 5, &challenges()).unwrap();
+    let known: Vec<Fr> = Vec::new();
+    let main = honest.main.as_scalars().to_vec();
+    let mut head = [&[Fr::from(1)], &honest.x[..]].concat();
+    head[1 + X_SUM] = sum;
+    let check = |head: &[Fr], main: &[Fr], lookup: &[Fr]| {
+        let error = vec![Fr::from(0); relation.num_constraints()];
+        relation.check(head, [&known, main, lookup], &error)
+    };
+    assert_eq!(check(&head, &main, &lookup), Ok(()));
+    let counts = shape.counts();
+    let singles = relation.layout.parts[MAIN].singles;
+    let products = singles + (counts.trace << 3);
+    for at in (0..singles).chain((products..main.len()).step_by(7)) {
+        let mut main = main.clone();
+        main[at] += Fr::from(1);
+        assert!(check(&head, &main, &lookup).is_err(), "main scalar {at}");
+    }
+    for at in (0..lookup.len()).step_by(5) {
+        let mut lookup = lookup.clone();
+        lookup[at] += Fr::from(1);
+        assert!(check(&head, &main, &lookup).is_err(), "fraction {at}");
+        // A sum that follows the fraction does not help.
+        let mut head = head.clone();
+        head[1 + X_SUM] += Fr::from(1);
+        assert!(check(&head, &main, &lookup).is_err(), "fraction {at}");
     }
 }

@@ -296,7 +296,7 @@ impl<'a> Assignment<'a> {
             let mut next = values.clone();
             let row = (index + 1) << self.log_rows(table);
             self.cells(table, row, |slot, cell| {
-                next[slot] = N::from(i64::from(cell))
+                next[slot] = N::from(i64::from(cell));
             });
             for (i, form) in evaluator.handed.iter().enumerate() {
                 values[evaluator.singles + i] = N::form(form, &next)?;
@@ -317,7 +317,7 @@ impl<'a> Assignment<'a> {
     fn fill<N: Number>(&self, table: usize, row: usize, values: &mut Vec<N>) -> Option<()> {
         let evaluator = &self.tables[table];
         self.cells(table, row, |slot, cell| {
-            values[slot] = N::from(i64::from(cell))
+            values[slot] = N::from(i64::from(cell));
         });
         *values = evaluator.multiply(&evaluator.products, std::mem::take(values))?;
         Some(())

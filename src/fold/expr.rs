@@ -373,8 +373,6 @@ impl Algebra<Atom> for Expr {}
 
 #[cfg(test)]
 mod tests {
-    use p3_air::AirBuilder;
-
     use super::*;
 
     fn cell(i: u32) -> Expr {

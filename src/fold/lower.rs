@@ -89,8 +89,15 @@ pub(super) fn lower(collected: &Collected) -> Lowered {
     let keeps = |i: usize, factors: &Factors| {
         i < num_every || (i < num_every + num_transition && reads_next(factors))
     };
+    let conditions: Vec<Option<Form>> = exprs.iter_mut().map(condition).collect();
+    let keeps = |i: usize, factors: &Factors| conditions[i].is_none() && keeps(i, factors);
     let mut products = Reducer::new(Atom::Product, 0);
     products.reduce(&mut exprs, keeps);
+    for (expr, condition) in exprs.iter_mut().zip(&conditions) {
+        if let Some(condition) = condition {
+            *expr *= Expr::linear(condition.clone());
+        }
+    }
 
     let mut rest = exprs.split_off(num_every + num_transition).into_iter();
     let transition = exprs.split_off(num_every);
@@ -280,6 +287,36 @@ fn replace(expr: &mut Expr, [a, b]: &[Form; 2], variable: Atom) {
         replaced.push(coefficient, factors);
     }
     *expr = replaced;
+}
+
+/// Divides a constraint of several products by the factor that all of its terms have, if there is one: what is left is linear
+/// once its products are variables, and other constraints may share those.
+fn condition(expr: &mut Expr) -> Option<Form> {
+    merge(expr);
+    if expr.products.len() < 2 || expr.constant != 0 {
+        return None;
+    }
+    let (_, factors) = &expr.products[0];
+    let condition = factors.iter().find(|factor| {
+        let linear = expr.linear.is_empty() || primitive(expr.linear.clone()).1 == **factor;
+        linear
+            && expr
+                .products
+                .iter()
+                .all(|(_, factors)| factors.contains(factor))
+    })?;
+    let condition = condition.clone();
+    let mut quotient = Expr::default();
+    if !expr.linear.is_empty() {
+        quotient.constant = primitive(expr.linear.clone()).0;
+    }
+    for (coefficient, mut factors) in std::mem::take(&mut expr.products) {
+        let at = factors.iter().position(|factor| *factor == condition);
+        factors.remove(at.expect("every product has the factor"));
+        quotient.push(coefficient, factors);
+    }
+    *expr = quotient;
+    Some(condition)
 }
 
 /// Makes one product of those that differ in one factor: `x·y·a + x·y·b = x·y·(a + b)`.
