@@ -11,6 +11,13 @@
 
 #include "mont256.cuh"
 
+// The stand-in calls these functions, so that a kernel's frame stays small; on a GPU a call would put sums in memory.
+#ifdef REWIT_STANDIN
+#define CURVE static __attribute__((noinline))
+#else
+#define CURVE DEVICE
+#endif
+
 /// Words of a field element and of a sum.
 constexpr uint32_t FIELD_WORDS = 8, SUM_WORDS = 32;
 
@@ -42,7 +49,7 @@ DEVICE void store(Sum* to, const Sum& p) {
 }
 
 /// 2 * p for an affine p that is not infinity. No point of G1 has y = 0: their number is odd.
-DEVICE Sum twice(const Affine& p) {
+CURVE Sum twice(const Affine& p) {
     Fq u = twice(p.y);
     Fq v = square(u);
     Fq w = mul(u, v);
@@ -55,7 +62,7 @@ DEVICE Sum twice(const Affine& p) {
 }
 
 /// 2 * p.
-DEVICE Sum twice(const Sum& p) {
+CURVE Sum twice(const Sum& p) {
     Sum result = twice(Affine{p.x, p.y});
     result.zz = mul(result.zz, p.zz);
     result.zzz = mul(result.zzz, p.zzz);
@@ -63,7 +70,7 @@ DEVICE Sum twice(const Sum& p) {
 }
 
 /// p <- p + q.
-DEVICE void accumulate(Sum& p, const Affine& q) {
+CURVE void accumulate(Sum& p, const Affine& q) {
     if (is_infinity(q)) return;
     if (is_infinity(p)) {
         p = {q.x, q.y, Fq::one(), Fq::one()};
@@ -85,7 +92,7 @@ DEVICE void accumulate(Sum& p, const Affine& q) {
 }
 
 /// p <- p + q.
-DEVICE void accumulate(Sum& p, const Sum& q) {
+CURVE void accumulate(Sum& p, const Sum& q) {
     if (is_infinity(q)) return;
     if (is_infinity(p)) {
         p = q;

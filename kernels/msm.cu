@@ -226,6 +226,14 @@ KERNEL(256) msm_digits(const MsmVector* __restrict__ vectors, uint32_t* __restri
 }
 EXPORT(msm_digits, 256)
 
+/// Entry `i`'s point with its sign.
+DEVICE Affine entry_point(const Affine* points, const uint32_t* values, uint32_t i, bool from_list) {
+    uint32_t value = from_list ? i << 1 : values[i];
+    Affine point = load(points + (value >> 1));
+    if (value & 1) point.y = neg(point.y);
+    return point;
+}
+
 /// Adds up shares of sorted entries.
 ///
 /// - points: [multiples * num_points] affine points; or, with `from_list`, [num_entries], one for each entry.
@@ -259,10 +267,7 @@ KERNEL(128, 4) msm_accumulate(const Affine* __restrict__ points, const uint32_t*
             sum = infinity();
         }
         if (key >= num_buckets) break;
-        uint32_t value = from_list ? i << 1 : values[i];
-        Affine point = load(points + (value >> 1));
-        if (value & 1) point.y = neg(point.y);
-        accumulate(sum, point);
+        accumulate(sum, entry_point(points, values, i, from_list));
     }
     record_keys[2 * size_t(thread) + 1] = key;
     store(records + 2 * size_t(thread) + (is_first ? 0 : 1), sum);
@@ -400,3 +405,182 @@ KERNEL(128) msm_reduce(const Sum* __restrict__ sums, const Sum* __restrict__ ext
     if (thread == 0) store(extra + blockIdx.x, all);
 }
 EXPORT(msm_reduce, 128)
+
+/// 2^times times each point.
+///
+/// - points: [count].
+/// - multiples: [count] sums; zzz: [count], the last part of each.
+///
+/// Grid: a thread a point. Block: 128. Tested, with what follows, against arkworks.
+KERNEL(128) msm_double(const Affine* __restrict__ points, Sum* __restrict__ multiples, Fq* __restrict__ zzz,
+                       uint32_t count, uint32_t times) {
+    uint32_t i = thread_index();
+    if (i >= count) return;
+    Affine point = load(points + i);
+    Sum sum = infinity();
+    accumulate(sum, point);
+#pragma unroll 1
+    for (uint32_t k = 0; k < times; k++) sum = twice(sum);
+    store(multiples + i, sum);
+    store(zzz + i, sum.zzz);
+}
+EXPORT(msm_double, 128)
+
+/// Inverts elements, many with one inversion; those that are zero stay.
+///
+/// - elements: [count].
+/// - before: [count], overwritten: the product of a thread's elements before each.
+///
+/// Grid: `threads` threads, each with the elements that many apart. Block: 128. Tested as `msm_double`.
+KERNEL(128) msm_invert(Fq* __restrict__ elements, Fq* __restrict__ before, uint32_t count, uint32_t threads) {
+    uint32_t thread = thread_index();
+    if (thread >= threads) return;
+    Fq all = Fq::one();
+    uint32_t last = thread;
+    for (uint32_t i = thread; i < count; i += threads) {
+        Fq element = load(elements + i);
+        store(before + i, all);
+        if (!is_zero(element)) all = mul(all, element);
+        last = i;
+    }
+    all = invert(all);
+    for (uint32_t i = last;; i -= threads) {
+        Fq element = load(elements + i);
+        if (!is_zero(element)) {
+            store(elements + i, mul(all, load(before + i)));
+            all = mul(all, element);
+        }
+        if (i == thread) break;
+    }
+}
+EXPORT(msm_invert, 128)
+
+/// Sums as affine points.
+///
+/// - sums: [count]; inverses: [count], of the last part of each, 0 for infinity.
+/// - points: [count].
+///
+/// Grid: a thread a point. Block: 128. Tested as `msm_double`.
+KERNEL(128) msm_affine(const Sum* __restrict__ sums, const Fq* __restrict__ inverses, Affine* __restrict__ points,
+                       uint32_t count) {
+    uint32_t i = thread_index();
+    if (i >= count) return;
+    Sum sum = load(sums + i);
+    Fq inverse = load(inverses + i);
+    // ZZ / ZZZ is 1 / Z.
+    Fq z = mul(sum.zz, inverse);
+    store(points + i, Affine{mul(sum.x, square(z)), mul(sum.y, inverse)});
+}
+EXPORT(msm_affine, 128)
+
+/// What the sum's slope is divided by, and whether there is a slope: not if one point is infinity or they are
+/// opposite.
+DEVICE bool pair_denominator(const Affine& a, const Affine& b, Fq& denominator) {
+    if (is_infinity(a) || is_infinity(b)) return false;
+    denominator = sub(b.x, a.x);
+    if (!is_zero(denominator)) return true;
+    denominator = twice(a.y);
+    return equal(a.y, b.y);
+}
+
+/// Counts what is left of each pair of neighbouring entries: one if both are of one bucket, else those that are there.
+///
+/// - keys: [num_entries], ascending; those of `num_buckets` or more are not there.
+/// - counts: [ceil(num_entries / 2)].
+///
+/// Grid: a thread a pair. Block: 256. Tested, with what follows, against arkworks.
+KERNEL(256) msm_pair_count(const uint32_t* __restrict__ keys, uint32_t* __restrict__ counts, uint32_t num_entries,
+                           uint32_t num_buckets) {
+    uint32_t pair = thread_index();
+    if (pair >= num_entries / 2 + num_entries % 2) return;
+    uint32_t first = keys[2 * pair];
+    uint32_t second = 2 * pair + 1 < num_entries ? keys[2 * pair + 1] : num_buckets;
+    counts[pair] = uint32_t(first < num_buckets) + uint32_t(second < num_buckets && second != first);
+}
+EXPORT(msm_pair_count, 256)
+
+/// Products of the denominators that adding pairs needs, for one inversion of many.
+///
+/// - points, keys, values, from_list: entries, as for `msm_accumulate`.
+/// - before: [ceil(num_entries / 2)]: the product of the thread's denominators before each pair's.
+/// - products: [threads]: of all of them.
+///
+/// Grid: `threads` threads, each with the pairs that many apart. Block: 128. Tested as `msm_pair_count`.
+KERNEL(128) msm_pair_products(const Affine* __restrict__ points, const uint32_t* __restrict__ keys,
+                              const uint32_t* __restrict__ values, Fq* __restrict__ before, Fq* __restrict__ products,
+                              uint32_t num_entries, uint32_t threads, uint32_t num_buckets, uint32_t from_list) {
+    uint32_t thread = thread_index();
+    if (thread >= threads) return;
+    Fq all = Fq::one();
+    // A last entry without a second is not added to anything.
+    for (uint32_t pair = thread; pair < num_entries / 2; pair += threads) {
+        uint32_t key = keys[2 * pair];
+        if (key >= num_buckets) break;
+        if (key != keys[2 * pair + 1]) continue;
+        Affine first = entry_point(points, values, 2 * pair, from_list);
+        Affine second = entry_point(points, values, 2 * pair + 1, from_list);
+        Fq denominator;
+        if (!pair_denominator(first, second, denominator)) continue;
+        store(before + pair, all);
+        all = mul(all, denominator);
+    }
+    store(products + thread, all);
+}
+EXPORT(msm_pair_products, 128)
+
+/// Adds the pairs, and copies what is not added.
+///
+/// - points, keys, values, from_list: entries, as for `msm_accumulate`.
+/// - before: as `msm_pair_products` left it; inverses: [threads], of its products.
+/// - places: [ceil(num_entries / 2)]: the sums of the counts of `msm_pair_count` before each pair.
+/// - out_keys, out_points: [capacity]: the entries that are left, in the same order.
+///
+/// Grid, block, tests: as for `msm_pair_products`.
+KERNEL(128) msm_pair_add(const Affine* __restrict__ points, const uint32_t* __restrict__ keys,
+                         const uint32_t* __restrict__ values, const Fq* __restrict__ before,
+                         const Fq* __restrict__ inverses, const uint32_t* __restrict__ places,
+                         uint32_t* __restrict__ out_keys, Affine* __restrict__ out_points, uint32_t num_entries,
+                         uint32_t threads, uint32_t num_buckets, uint32_t from_list) {
+    uint32_t thread = thread_index();
+    uint32_t pairs = num_entries / 2 + num_entries % 2;
+    if (thread >= threads || thread >= pairs) return;
+    Fq all = load_constant(inverses + thread);
+    uint32_t last = thread + (pairs - 1 - thread) / threads * threads;
+    for (uint32_t pair = last;; pair -= threads) {
+        uint32_t key = keys[2 * pair];
+        if (key < num_buckets) {
+            uint32_t place = places[pair];
+            uint32_t next = 2 * pair + 1 < num_entries ? keys[2 * pair + 1] : num_buckets;
+            Affine first = entry_point(points, values, 2 * pair, from_list);
+            if (next < num_buckets) {
+                Affine second = entry_point(points, values, 2 * pair + 1, from_list);
+                if (next != key) {
+                    out_keys[place + 1] = next;
+                    store(out_points + place + 1, second);
+                } else {
+                    Fq denominator;
+                    if (pair_denominator(first, second, denominator)) {
+                        Fq inverse = mul(all, load_constant(before + pair));
+                        all = mul(all, denominator);
+                        Fq rise = sub(second.y, first.y);
+                        if (equal(first.x, second.x)) {
+                            Fq xx = square(first.x);
+                            rise = add(twice(xx), xx);
+                        }
+                        Fq slope = mul(rise, inverse);
+                        Fq x = sub(sub(square(slope), first.x), second.x);
+                        first = {x, sub(mul(slope, sub(first.x, x)), first.y)};
+                    } else if (is_infinity(first)) {
+                        first = second;
+                    } else if (!is_infinity(second)) {
+                        first = {Fq::zero(), Fq::zero()};
+                    }
+                }
+            }
+            out_keys[place] = key;
+            store(out_points + place, first);
+        }
+        if (pair == thread) break;
+    }
+}
+EXPORT(msm_pair_add, 128)
