@@ -12,7 +12,9 @@
 #   sanitizer   memcheck and racecheck of compute-sanitizer on one small test of each stage; at most 120 s
 #   ceilings    micro-benchmarks: what the device reaches at best; at most 40 s
 #   stages      every stage at 2^18 to 2^22 rows, and proofs; at most 230 s
-# Together under ten minutes without the build; where a command may not run that long, give the parts in two calls.
+#   msm         multi-scalar multiplications of 2^16 to 2^26 points; at most 240 s
+# Together under fourteen minutes without the build; where a command may not run that long, give the parts in several
+# calls.
 # A part that fails, or is cut off at its limit, does not stop those after it.
 #
 # Results (JSON) go to $OUT (default docs/results of the repository, results of a package); the log and device.csv, in
@@ -27,7 +29,7 @@ usage() { sed -n '2,/^set /p' "$0" | sed -n 's/^# \{0,1\}//p'; exit 2; }
 folder=
 case ${1:-} in
     repo) folder=repo; shift ;;
-    device | tests | sanitizer | ceilings | stages | '') ;;
+    device | tests | sanitizer | ceilings | stages | msm | '') ;;
     -*) usage ;;
     *) folder=$(cd "$1" 2>/dev/null && pwd) && [ -f "$folder/manifest.txt" ] \
         || { echo "gpu.sh: $1 is no package; make one with ci/package-gpu.sh" >&2; exit 2; }
@@ -37,9 +39,9 @@ if [ -z "$folder" ]; then
     if [ -f "$here/manifest.txt" ]; then folder=$here; else folder=repo; fi
 fi
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(device tests sanitizer ceilings stages)
+[ ${#parts[@]} -gt 0 ] || parts=(device tests sanitizer ceilings stages msm)
 for part in "${parts[@]}"; do
-    case $part in device | tests | sanitizer | ceilings | stages) ;; *) usage ;; esac
+    case $part in device | tests | sanitizer | ceilings | stages | msm) ;; *) usage ;; esac
 done
 
 if [ "$folder" = repo ]; then
@@ -224,6 +226,7 @@ one() {
 part_ceilings() { one ceilings 40 "$bench" --ceilings --out "$OUT"; }
 # The limit is for comparing results, which comes first, and for what is under way when the time is spent.
 part_stages() { one stages 230 "$bench" --stages --seconds 170 --out "$OUT"; }
+part_msm() { one msm 240 "$bench" --msm --seconds 170 --out "$OUT"; }
 
 run() {
     for part in "${parts[@]}"; do

@@ -8,6 +8,7 @@
 //   SHARED(type, name, count);                 static shared memory, an array
 //   DYN_SHARED(type, name);                    the launch's dynamic shared memory, 16-byte aligned
 //   DEVICE                                     a function of the device
+//   LARGE                                      the same, but one that g++ need not inline: it would take minutes
 #pragma once
 
 #include <stdint.h>
@@ -25,6 +26,7 @@
     extern __shared__ __align__(16) unsigned char dynamic_shared_[]; \
     type* name = reinterpret_cast<type*>(dynamic_shared_)
 #define DEVICE __device__ __forceinline__
+#define LARGE DEVICE
 
 #endif
 

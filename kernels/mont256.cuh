@@ -150,7 +150,7 @@ DEVICE Mont256<M> reduce_once(const Mont256<M>& a) {
 
 /// a + b.
 template <class M>
-DEVICE Mont256<M> add(const Mont256<M>& a, const Mont256<M>& b) {
+LARGE Mont256<M> add(const Mont256<M>& a, const Mont256<M>& b) {
     Mont256<M> sum;
     add_words(sum.word, a.word, b.word);
     return reduce_once(sum);
@@ -164,7 +164,7 @@ DEVICE Mont256<M> twice(const Mont256<M>& a) {
 
 /// a - b.
 template <class M>
-DEVICE Mont256<M> sub(const Mont256<M>& a, const Mont256<M>& b) {
+LARGE Mont256<M> sub(const Mont256<M>& a, const Mont256<M>& b) {
     Mont256<M> difference, result;
     uint32_t borrow = sub_words(difference.word, a.word, b.word);
     uint32_t modulus[8];
@@ -193,7 +193,7 @@ DEVICE Mont256<M> neg(const Mont256<M>& a) {
 /// Cost: 64 (N + 1) multiply-adds of 64 bits. Word i of every b[k] and the multiple of the modulus that clears the
 /// lowest word are added to two rows, of products that begin at even and at odd words; then the rows change places.
 template <int N, class M>
-DEVICE Mont256<M> dot(const Mont256<M> (&a)[N], const Mont256<M> (&b)[N]) {
+LARGE Mont256<M> dot(const Mont256<M> (&a)[N], const Mont256<M> (&b)[N]) {
     static_assert(N >= 1 && N <= 4, "four products and the modulus fit the rows");
     uint32_t modulus[8];
     modulus_words<M>(modulus);
@@ -244,7 +244,7 @@ DEVICE Mont256<M> mul_add(const Mont256<M>& a, const Mont256<M>& b, const Mont25
 
 /// The sixteen words of a^2. Cost: 36 multiply-adds of 64 bits.
 template <class M>
-DEVICE void square_words(uint32_t* words, const Mont256<M>& element) {
+LARGE void square_words(uint32_t* words, const Mont256<M>& element) {
     const uint32_t* a = element.word;
     // Products of two different words: those that begin at an even word i in even[i], at an odd one in odd[i - 1].
     uint32_t even[16], odd[15];
@@ -285,7 +285,7 @@ DEVICE void square_words(uint32_t* words, const Mont256<M>& element) {
 
 /// words / R, for sixteen words below M 2^256.
 template <class M>
-DEVICE Mont256<M> reduce_words(const uint32_t* words) {
+LARGE Mont256<M> reduce_words(const uint32_t* words) {
     uint32_t modulus[8];
     modulus_words<M>(modulus);
     uint32_t rows[2][8];
@@ -360,7 +360,7 @@ DEVICE Mont256<M> from_small(int64_t value) {
 
 /// 1 / a by Fermat's little theorem; 0 for 0. Cost: 254 squares and about 128 products: for sums of many.
 template <class M>
-DEVICE Mont256<M> invert(const Mont256<M>& a) {
+LARGE Mont256<M> invert(const Mont256<M>& a) {
     Mont256<M> result = Mont256<M>::one();
 #pragma unroll 1
     for (uint32_t bit = 254; bit-- > 0;) {

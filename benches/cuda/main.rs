@@ -1,24 +1,25 @@
 //! Every stage on a GPU, resident and end to end.
 //!
 //! ```text
-//! cargo bench --features cuda --bench cuda -- [--stages] [--ceilings] [--out FOLDER] [--seconds N]
-//!     [--sizes 18,19,20,21,22] [--widths 174,256] [--device N]
+//! cargo bench --features cuda --bench cuda -- [--stages] [--ceilings] [--msm] [--out FOLDER] [--seconds N]
+//!     [--sizes 18,19,20,21,22] [--widths 174,256] [--msm-sizes 16,18,20,22,24,26] [--device N]
 //! cargo bench --features cuda --bench cuda -- --test
 //! ```
 //!
 //! Prints a table, and with `--out` writes `cuda-stages.json` (or, with the ceilings alone,
-//! `cuda-ceilings.json`) there, after every set of measurements. Results are compared with the CPU's
+//! `cuda-ceilings.json` or `cuda-msm.json`) there, after every set of measurements. Results are compared with the CPU's
 //! before anything is timed. `--test` compares and times nothing; so does a run on the CPU stand-in,
 //! whose times say nothing of a GPU. With `REQUIRE_GPU=1` there must be a GPU, or the run fails; with
 //! `REQUIRE_CUDA=1` the stand-in will do.
 //!
-//! `--seconds` is for the stages, after the comparison: what does not fit is named in a note.
+//! `--seconds` is for the stages, or for the multi-scalar multiplications alone, after the comparison: what does not fit is named in a note.
 //!
 //! Not criterion: a stage is timed by the device's own events beside the wall clock, stages that
 //! depend on each other are timed in one pass, passes are in random order, and all samples are kept.
 
 mod file;
 mod measure;
+mod msm;
 mod prove;
 mod stages;
 mod sweep;
@@ -38,10 +39,12 @@ struct Arguments {
     test: bool,
     stages: bool,
     ceilings: bool,
+    msm: bool,
     out: Option<PathBuf>,
     seconds: f64,
     sizes: Vec<u32>,
     widths: Vec<usize>,
+    msm_sizes: Vec<u32>,
     device: u32,
 }
 
@@ -51,10 +54,12 @@ impl Arguments {
             test: false,
             stages: false,
             ceilings: false,
+            msm: false,
             out: None,
             seconds: 180.0,
             sizes: (18..=22).collect(),
             widths: vec![174, 256],
+            msm_sizes: msm::SIZES.to_vec(),
             device: 0,
         };
         let mut args = args.peekable();
@@ -69,11 +74,13 @@ impl Arguments {
                 "--test" => found.test = true,
                 "--stages" => found.stages = true,
                 "--ceilings" => found.ceilings = true,
+                "--msm" => found.msm = true,
                 "--out" => found.out = Some(value()?.into()),
                 "--seconds" => found.seconds = number(&arg, &value()?)?,
                 "--device" => found.device = number(&arg, &value()?)?,
                 "--sizes" => found.sizes = numbers(&arg, &value()?)?,
                 "--widths" => found.widths = numbers(&arg, &value()?)?,
+                "--msm-sizes" => found.msm_sizes = numbers(&arg, &value()?)?,
                 _ => return Err(Error::Usage(format!("{arg} is not known"))),
             }
         }
@@ -82,13 +89,18 @@ impl Arguments {
                 "--sizes {size}: expected base-2 logarithms of rows, from 4 to 22"
             )));
         }
+        if let Some(size) = found.msm_sizes.iter().find(|size| **size > 26) {
+            return Err(Error::Usage(format!(
+                "--msm-sizes {size}: expected base-2 logarithms of lengths, up to 26"
+            )));
+        }
         if found.widths.contains(&0) {
             return Err(Error::Usage(
                 "--widths 0: expected at least a column".into(),
             ));
         }
-        if !found.stages && !found.ceilings {
-            (found.stages, found.ceilings) = (true, true);
+        if !found.stages && !found.ceilings && !found.msm {
+            (found.stages, found.ceilings, found.msm) = (true, true, true);
         }
         Ok(found)
     }
@@ -142,6 +154,10 @@ fn run() -> Result<()> {
             verify::extension(&cuda, *log_rows)?;
         }
     }
+    // Fewer scalars than a block has, and several blocks.
+    for len in [33, 1000] {
+        msm::verify(&cuda, len)?;
+    }
     prove::verify_grind(&cuda)?;
     prove::verify_proof(&cuda, MIN_ROWS.ilog2())?;
     sweep::chunks(&cuda, "sort", "sort-small.txt", 9, None)?;
@@ -154,17 +170,18 @@ fn run() -> Result<()> {
             "--test"
         };
         println!(
-            "not timed ({why}): stages {} at 2^{:?} rows of {:?} columns",
+            "not timed ({why}): stages {} at 2^{:?} rows of {:?} columns, msm of 2^{:?} points",
             stages::NAMES.join(", "),
             arguments.sizes,
-            arguments.widths
+            arguments.widths,
+            arguments.msm_sizes
         );
         return Ok(());
     }
-    let name = if arguments.stages {
-        "cuda-stages.json"
-    } else {
-        "cuda-ceilings.json"
+    let name = match (arguments.stages, arguments.msm) {
+        (true, _) => "cuda-stages.json",
+        (false, true) => "cuda-msm.json",
+        (false, false) => "cuda-ceilings.json",
     };
     let mut file = file::File::new(info, arguments.out.as_deref().map(|out| out.join(name)))?;
     if arguments.ceilings {
@@ -173,6 +190,10 @@ fn run() -> Result<()> {
     }
     if arguments.stages {
         time_stages(&cuda, &arguments, &mut file)?;
+    }
+    if arguments.msm {
+        let budget = Budget::new(arguments.seconds);
+        msm::time(&cuda, &arguments.msm_sizes, &budget, &mut file)?;
     }
     file.finish()?;
     print!("{}", file.table());

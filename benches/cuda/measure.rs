@@ -15,6 +15,18 @@ pub(crate) struct Time {
     pub(crate) wall: f64,
 }
 
+impl std::ops::Add for Time {
+    type Output = Self;
+
+    /// One after the other.
+    fn add(self, other: Self) -> Self {
+        Self {
+            device: self.device + other.device,
+            wall: self.wall + other.wall,
+        }
+    }
+}
+
 /// Times `work`, which starts on an idle device.
 pub(crate) fn timed<T>(device: &Device, work: impl FnOnce() -> Result<T>) -> Result<(T, Time)> {
     device.synchronize()?;

@@ -94,7 +94,7 @@ pub(crate) fn grind(cuda: &Cuda, file: &mut File) -> Result<()> {
 }
 
 /// A segment's number and its witness on the host.
-fn witness(sent: &Sent) -> Result<(u32, Witness)> {
+pub(crate) fn witness(sent: &Sent) -> Result<(u32, Witness)> {
     let recording = sent.captured.recording();
     let (segment, reads) = (&recording.segment, &recording.reads);
     let witness = fill_from_reads(&sent.program, segment, reads, Vec::new())?;

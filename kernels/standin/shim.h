@@ -11,6 +11,7 @@
 #include <utility>
 
 #define DEVICE inline __attribute__((always_inline))
+#define LARGE inline __attribute__((noinline))
 #define __device__
 #define __host__
 #define __constant__ static const
