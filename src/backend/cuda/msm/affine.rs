@@ -28,6 +28,13 @@ pub(in super::super) enum Accumulation {
     #[default]
     Sums,
     /// Pair by pair in affine form for some rounds, then as above.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "chosen in tests until a GPU has said which is faster"
+        )
+    )]
     Pairs,
 }
 

@@ -25,8 +25,8 @@ pub(super) const LENGTHS: usize = 65;
 pub(super) const JOIN_THREADS: u32 = 128;
 /// Threads of a block that adds up entries.
 const ADD_THREADS: u32 = 128;
-/// Elements that a thread inverts with one inversion.
-const INVERSIONS: usize = 32;
+/// Fewest and most elements that a thread inverts with one inversion, which costs 380 products.
+const INVERSIONS: (usize, usize) = (32, 256);
 
 /// A sum of points: X, Y, ZZ and ZZZ.
 pub(super) type SumWords = [u32; 32];
@@ -363,7 +363,9 @@ pub(super) fn invert_bytes(count: usize) -> u64 {
 pub(super) fn invert(device: &Device, elements: &Buffer<Words>) -> Result<()> {
     let count = elements.len();
     let before = device.alloc::<Words>("products", count)?;
-    let threads = count.div_ceil(INVERSIONS);
+    // As many threads as are there at once, if each has enough to do.
+    let at_once = 512 * device.info().num_multiprocessors.max(1) as usize;
+    let threads = count.div_ceil((count / at_once).clamp(INVERSIONS.0, INVERSIONS.1));
     let args = (elements.ptr(), before.ptr(), count as u32, threads as u32);
     // SAFETY: both have `count` items.
     unsafe { device.launch(INVERT, Shape::linear(threads, 128), args) }

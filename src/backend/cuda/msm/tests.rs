@@ -359,7 +359,8 @@ fn what_does_not_fit_is_done_in_rounds_or_refused() {
             expected_len: 2000,
         };
         let key = MsmKey::new(&device, &points, options).unwrap();
-        assert!(key.points.len() * 64 <= budget as usize / 2);
+        // Multiples take half of the device at most; the points alone are always there.
+        assert!(key.multiples.tables == 1 || key.points.len() * 64 <= budget as usize / 2);
         if fits {
             check(&key, &points, 0, &batch, &format!("{budget} bytes"));
             continue;
