@@ -18,7 +18,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use rewit::ship::{Compression, Encoding};
 use rewit::{Error, Result};
@@ -66,12 +66,25 @@ enum Command {
     /// List the built-in guests and their inputs.
     Guests,
     /// Print the JSON Schema of result files.
-    Schema,
+    Schema {
+        /// Which files.
+        #[arg(value_enum, default_value = "run")]
+        of: SchemaOf,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// Result files of which there is a schema.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SchemaOf {
+    /// Those of `rewit run`.
+    Run,
+    /// Those of `rewit fold`.
+    Fold,
 }
 
 /// The guest and its input.
@@ -145,7 +158,13 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Validate(args) => validate::validate(&args).map(done),
         Command::Devices => devices::devices().map(done),
         Command::Guests => guests::list().map(done),
-        Command::Schema => print(rewit::report::schema().as_bytes()).map(done),
+        Command::Schema { of } => {
+            let schema = match of {
+                SchemaOf::Run => rewit::report::schema(),
+                SchemaOf::Fold => rewit::report::folding_schema(),
+            };
+            print(schema.as_bytes()).map(done)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "rewit", &mut script);

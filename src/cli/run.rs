@@ -148,7 +148,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         bar.set_position(progress.step);
         bar.set_message(progress.done.to_owned());
         match &mut out {
-            Some(out) => out.progress(progress.milestone, || file(progress.so_far, false)),
+            Some(out) => out.progress(progress.milestone, || {
+                report::to_json(&file(progress.so_far, false))
+            }),
             None => Ok(()),
         }
     };
@@ -163,7 +165,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
 
     let result = file(&measurement, true);
     if let Some(out) = &out {
-        out.finish(&result)?;
+        out.finish(&report::to_json(&result))?;
     }
     if measurement.guest.exit_code != Some(0) {
         let code = measurement.guest.exit_code.unwrap_or(0);

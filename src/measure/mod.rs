@@ -4,14 +4,21 @@
 
 mod capture;
 mod encodings;
+mod folding;
 mod hardware;
 mod memory;
+#[cfg(feature = "peers")]
+pub mod peers;
 pub mod proof_size;
 mod proofs;
 mod run;
 mod stage;
 
 pub use capture::{Capture, Captured};
+pub use folding::{
+    FoldMeasurement, FoldParameters, FoldStage, Hops, Peer, PeerStep, Session, SizeRow,
+    StageSeconds, TableSize, Times,
+};
 pub use hardware::{Gpu, Hardware, Simd};
 pub use memory::PeakMemory;
 pub use proofs::ProvenSegment;

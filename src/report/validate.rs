@@ -61,7 +61,7 @@ pub fn is_result_file(bytes: &[u8]) -> bool {
     serde_json::from_slice::<Look>(bytes).is_ok()
 }
 
-fn bad(what: &str) -> Error {
+pub(super) fn bad(what: &str) -> Error {
     Error::ResultFile(what.to_owned())
 }
 
@@ -361,7 +361,7 @@ fn near_crossing(a: Crossing, b: Crossing) -> bool {
 }
 
 /// Whether two numbers agree but for rounding.
-fn near(a: f64, b: f64) -> bool {
+pub(super) fn near(a: f64, b: f64) -> bool {
     a.is_finite() && b.is_finite() && (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
 }
 
@@ -406,7 +406,7 @@ fn check_row(at: &str, row: &Row) -> Result<()> {
 }
 
 /// Whether two summaries agree but for rounding.
-fn close(a: &Summary, b: &Summary) -> bool {
+pub(super) fn close(a: &Summary, b: &Summary) -> bool {
     let intervals = match (&a.interval, &b.interval) {
         (None, None) => true,
         (Some(a), Some(b)) => {
@@ -421,7 +421,7 @@ fn close(a: &Summary, b: &Summary) -> bool {
         && near(a.mean, b.mean)
 }
 
-fn number(at: &str, value: f64) -> Result<()> {
+pub(super) fn number(at: &str, value: f64) -> Result<()> {
     if value.is_finite() && value >= 0.0 {
         Ok(())
     } else {
@@ -431,7 +431,7 @@ fn number(at: &str, value: f64) -> Result<()> {
     }
 }
 
-fn hex(at: &str, text: &str, digits: usize) -> Result<()> {
+pub(super) fn hex(at: &str, text: &str, digits: usize) -> Result<()> {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     if text.len() == digits && text.bytes().all(is_digit) {
         Ok(())
