@@ -89,6 +89,8 @@ impl TableSize {
 pub enum FoldStage {
     /// The rows of a chunk to the parts of its witness.
     Assign,
+    /// The parts to where the backend computes.
+    Upload,
     /// Commitments to the parts.
     Commit,
     /// Products of the matrices with a fresh instance's variables.
@@ -97,21 +99,22 @@ pub enum FoldStage {
     CrossTerm,
     /// The commitment to the cross term.
     CommitCrossTerm,
-    /// The linear combination of witnesses, error vectors and products.
-    Combine,
-    /// The linear combination of commitments, and the transcript.
+    /// Multiples of witness, error vector and cached products, added to another's.
+    Axpy,
+    /// The transcript, and multiples of instances' commitments.
     Points,
 }
 
 impl FoldStage {
     /// All of them, in their order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Assign,
+        Self::Upload,
         Self::Commit,
         Self::Products,
         Self::CrossTerm,
         Self::CommitCrossTerm,
-        Self::Combine,
+        Self::Axpy,
         Self::Points,
     ];
 
@@ -119,11 +122,12 @@ impl FoldStage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Assign => "assign",
+            Self::Upload => "upload",
             Self::Commit => "commit",
             Self::Products => "products",
             Self::CrossTerm => "cross-term",
             Self::CommitCrossTerm => "commit-cross-term",
-            Self::Combine => "combine",
+            Self::Axpy => "axpy",
             Self::Points => "points",
         }
     }
@@ -139,7 +143,7 @@ pub struct StageSeconds {
     pub seconds: f64,
 }
 
-/// Transfers between machines if every fold is made by a machine that holds one of its inputs, or none.
+/// Transfers between machines if every fold is made by one that holds neither input.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hops {
@@ -149,10 +153,10 @@ pub struct Hops {
     pub level: u32,
     /// Folds on this level.
     pub folds: u64,
-    /// Objects received for these folds.
-    pub transfers: u64,
-    /// Their bytes together.
-    pub bytes: u64,
+    /// Bytes of the two instances with their witnesses that each fold is sent, together.
+    pub sent_bytes: u64,
+    /// Bytes of the results and the commitments to cross terms that come back, together.
+    pub returned_bytes: u64,
 }
 
 /// All chunks of a segment, folded and verified.
@@ -185,7 +189,8 @@ pub struct Session {
 impl Session {
     /// Bytes of all transfers.
     pub fn hop_bytes(&self) -> u64 {
-        let bytes = self.hops.iter().map(|hops| hops.bytes);
+        let both = self.hops.iter();
+        let bytes = both.map(|hops| hops.sent_bytes.saturating_add(hops.returned_bytes));
         bytes.fold(0, u64::saturating_add)
     }
 

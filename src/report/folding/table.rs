@@ -144,17 +144,18 @@ impl FoldingFile {
         writeln!(
             out,
             "All chunks of all tables, folded and accepted by the verifier; refused with a byte of the \
-             proof changed. Seconds by stage, all\nfolds together. Hops: bytes that machines would \
-             receive, one fold a machine."
+             proof changed. Seconds by stage, all\nfolds together. Hops: bytes sent and returned if \
+             every fold is made elsewhere."
         )?;
         for session in &self.measured.sessions {
             let cpu = session.hops.iter().filter(|hops| hops.table == "cpu");
             let levels: Vec<String> = cpu
                 .map(|hops| {
                     format!(
-                        "{} × {}",
-                        format_count(hops.transfers),
-                        format_bytes(hops.bytes as f64 / hops.transfers.max(1) as f64)
+                        "{} folds {} + {}",
+                        format_count(hops.folds),
+                        format_bytes(hops.sent_bytes as f64),
+                        format_bytes(hops.returned_bytes as f64)
                     )
                 })
                 .collect();
@@ -379,7 +380,8 @@ fn markdown(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Table {
     table.set_header(head.iter().copied());
     for cells in rows {
         table.add_row(cells.into_iter().enumerate().map(|(i, text)| {
-            let numeric = text.starts_with(|c: char| c.is_ascii_digit()) || text == "-";
+            let digit = text.starts_with(|c: char| c.is_ascii_digit());
+            let numeric = (digit && text.len() < 16) || text == "-";
             let side = if i > 0 && numeric {
                 CellAlignment::Right
             } else {

@@ -333,7 +333,12 @@ fn check_session(at: &str, session: &Session, measured: &FoldMeasurement) -> Res
             return Err(bad(&format!("{at}.table is {:?}", entry.table)));
         }
         count(&format!("{at}.folds"), entry.folds, MAX_CHUNKS)?;
-        count(&format!("{at}.bytes"), entry.bytes, MAX_COUNT)?;
+        count(&format!("{at}.sent_bytes"), entry.sent_bytes, MAX_COUNT)?;
+        count(
+            &format!("{at}.returned_bytes"),
+            entry.returned_bytes,
+            MAX_COUNT,
+        )?;
         total += entry.folds;
     }
     if total != *folds {
