@@ -2,7 +2,7 @@
 
 use super::curve::{Fr, G1Affine, Scalars};
 use super::matrices::Matrices;
-use crate::Result;
+use crate::{Error, Result};
 
 /// What a key may spend on precomputed multiples of its points.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,4 +110,47 @@ pub trait Folding: Sync {
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) if the lengths differ; those of the device.
     fn axpy(&self, y: &mut Self::Vector, r: Fr, x: &Self::Vector) -> Result<()>;
+}
+
+/// Refuses more scalars than the key has points for.
+pub(super) fn check_msm(points: usize, first: usize, scalars: usize) -> Result<()> {
+    if first > points || scalars > points - first {
+        return Err(Error::Usage(format!(
+            "{scalars} scalars from point {first} on: the commitment key has {points} points; \
+             derive a longer one"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses vectors of different lengths.
+pub(super) fn check_equal(stage: &str, first: usize, second: usize) -> Result<()> {
+    if first != second {
+        return Err(Error::Usage(format!(
+            "{stage} of {first} and {second} scalars: expected as many of both"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses products of different lengths.
+///
+/// - `first`, `second`: lengths of `A·z`, `B·z` and `C·z` of two instances.
+/// - returns: the length of all of them.
+pub(super) fn check_cross_term(first: [usize; 3], second: [usize; 3]) -> Result<usize> {
+    let len = first[0];
+    match first.into_iter().chain(second).find(|other| *other != len) {
+        Some(other) => check_equal("cross term", len, other).map(|()| len),
+        None => Ok(len),
+    }
+}
+
+/// Refuses a `z` of another length than the matrices are for.
+pub(super) fn check_products(variables: usize, scalars: usize) -> Result<()> {
+    if variables != scalars {
+        return Err(Error::Usage(format!(
+            "products of matrices for {variables} variables with {scalars}: expected as many"
+        )));
+    }
+    Ok(())
 }

@@ -10,7 +10,8 @@ mod matrices;
 pub mod types;
 
 pub use checked::Checked;
-pub use cpu::{Cpu, CpuTree};
+pub use cpu::msm::{Bases, msm};
+pub use cpu::{Cpu, CpuMatrices, CpuTree, CpuVector};
 pub use folding::{Folding, KeyOptions, Products};
 pub use matrices::{Block, Matrices, Term};
 

@@ -1,11 +1,16 @@
 //! Stages on the CPU: this crate's loops on rayon's threads, and Plonky3.
 
+mod folding;
 mod fri;
 mod lde;
 mod merkle;
+pub(super) mod msm;
+mod products;
 mod regenerate;
 
+pub use folding::CpuVector;
 pub use merkle::Tree as CpuTree;
+pub use products::CpuMatrices;
 
 use super::types::Challenge;
 use super::{Backend, Opening, Regenerated, check_layer};
