@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::fold::KeyError;
 use crate::memory::NoMemory;
 use crate::ship::ShipError;
 use crate::vm::{ElfError, Trap};
@@ -43,6 +44,9 @@ pub enum Error {
     /// Two ways to the same result give different ones.
     #[error("results differ: {0}")]
     Differs(String),
+    /// A file is not a commitment key.
+    #[error("bad commitment key: {0}")]
+    Key(#[from] KeyError),
     /// The machine cannot provide what was asked for.
     #[error("{0}")]
     Resource(String),

@@ -1,5 +1,7 @@
 //! Two backends side by side: both do everything, and must agree.
 
+mod folding;
+
 use std::fmt::Debug;
 
 use super::types::Challenge;
@@ -21,7 +23,7 @@ pub struct Checked<A, B> {
     second: B,
 }
 
-impl<A: Backend, B: Backend> Checked<A, B> {
+impl<A, B> Checked<A, B> {
     /// Checks `second` against `first`.
     pub fn new(first: A, second: B) -> Self {
         Self { first, second }
@@ -36,7 +38,9 @@ impl<A: Backend, B: Backend> Checked<A, B> {
     pub fn second(&self) -> &B {
         &self.second
     }
+}
 
+impl<A: Backend, B: Backend> Checked<A, B> {
     fn differs(&self, what: &str) -> Error {
         Error::Differs(format!(
             "{} and {}: {what}",

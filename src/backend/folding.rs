@@ -14,7 +14,7 @@ pub struct KeyOptions {
 }
 
 /// The products of an instance's matrices with its `z`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Products<V> {
     /// `A·z`, one scalar per constraint.
     pub az: V,
@@ -22,6 +22,17 @@ pub struct Products<V> {
     pub bz: V,
     /// `C·z`.
     pub cz: V,
+}
+
+impl<V> Products<V> {
+    /// References to the products.
+    pub fn as_ref(&self) -> Products<&V> {
+        Products {
+            az: &self.az,
+            bz: &self.bz,
+            cz: &self.cz,
+        }
+    }
 }
 
 /// A device that computes the stages of folding.
@@ -101,8 +112,8 @@ pub trait Folding: Sync {
     /// Nova (eprint 2021/370), section 4.
     fn cross_term(
         &self,
-        first: (&Products<Self::Vector>, Fr),
-        second: (&Products<Self::Vector>, Fr),
+        first: (Products<&Self::Vector>, Fr),
+        second: (Products<&Self::Vector>, Fr),
     ) -> Result<Self::Vector>;
 
     /// Adds a multiple of a vector to another: `y ← y + r·x`.

@@ -51,7 +51,9 @@ impl Matrices {
     /// out of range.
     pub fn check(&self) -> Result<()> {
         let refuse = |block: usize, what: String| {
-            Err(Error::Usage(format!("block {block} of the matrices: {what}")))
+            Err(Error::Usage(format!(
+                "block {block} of the matrices: {what}"
+            )))
         };
         let mut end = 0;
         for (at, block) in self.blocks.iter().enumerate() {

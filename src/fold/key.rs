@@ -156,7 +156,8 @@ impl CommitmentKey {
             let bytes = more * size_of::<G1Affine>();
             Error::Resource(format!("no memory for {} MB of points", bytes / 1_000_000))
         })?;
-        self.points.par_extend((from..len).into_par_iter().map(|at| generator(at as u64)));
+        self.points
+            .par_extend((from..len).into_par_iter().map(|at| generator(at as u64)));
         Ok(())
     }
 
@@ -360,7 +361,10 @@ fn digest(file: &[u8]) -> blake3::Hash {
 
 /// Reads a little-endian number of at most eight bytes.
 fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// Reads a point of a key file.
@@ -381,4 +385,108 @@ fn decode_point(point: usize, bytes: &[u8]) -> Result<G1Affine, KeyError> {
         return Err(KeyError::NotOnCurve { point, offset: at });
     }
     Ok(G1Affine::new_unchecked(x, y))
+}
+
+#[cfg(test)]
+mod tests {
+    use ark_serialize::{CanonicalDeserialize, CanonicalSerialize, Compress, Validate};
+
+    use super::*;
+    use crate::backend::curve::Fr;
+
+    /// The derivation from its description: BLAKE3's stateless key derivation of one long output, and
+    /// arkworks' decoding.
+    fn derived(index: u64) -> G1Affine {
+        let mut candidates = [0; 32 * 64];
+        let mut hasher = blake3::Hasher::new_derive_key("rewit 2026-11 commitment key BN254 G1");
+        hasher.update(&index.to_le_bytes());
+        hasher.finalize_xof().fill(&mut candidates);
+        let mut points = candidates.chunks_exact_mut(32).filter_map(|candidate| {
+            candidate[31] &= 0b1011_1111;
+            G1Affine::deserialize_compressed(&*candidate).ok()
+        });
+        points
+            .next()
+            .expect("64 candidates fail with probability 2^-43")
+    }
+
+    #[test]
+    fn generators_are_derived_as_described() {
+        let key = CommitmentKey::derive(300).unwrap();
+        for (index, point) in key.points().iter().enumerate() {
+            assert_eq!(*point, derived(index as u64));
+            assert!(point.is_on_curve() && point.is_in_correct_subgroup_assuming_on_curve());
+        }
+        key.check_derived().unwrap();
+    }
+
+    #[test]
+    fn longer_keys_begin_with_shorter_ones() {
+        let long = CommitmentKey::derive(64).unwrap();
+        let mut short = CommitmentKey::derive(1).unwrap();
+        for len in [1, 2, 31, 32, 64] {
+            short.extend(len).unwrap();
+            assert_eq!(short.points(), &long.points()[..len]);
+        }
+        short.extend(5).unwrap();
+        assert_eq!(short, long);
+    }
+
+    #[test]
+    fn no_generator_repeats() {
+        let key = CommitmentKey::derive(1 << 10).unwrap();
+        let mut x: Vec<_> = key.points().iter().map(|point| point.x).collect();
+        x.sort();
+        x.dedup();
+        assert_eq!(x.len(), key.len());
+    }
+
+    #[test]
+    fn commitments_are_sums_of_multiples() {
+        let key = CommitmentKey::derive(5).unwrap();
+        let small = [3, -1, 0, i64::MIN];
+        let full = small.map(Fr::from);
+        let expected: G1Projective = key.points().iter().zip(full).map(|(p, s)| *p * s).sum();
+        assert_eq!(key.commit(Scalars::Full(&full)).unwrap(), expected);
+        assert_eq!(key.commit(Scalars::Small(&small)).unwrap(), expected);
+        let error = key.commit(Scalars::Small(&[0; 6])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "6 scalars: the commitment key has 5 points; derive a longer one"
+        );
+    }
+
+    #[test]
+    fn a_file_is_points_as_arkworks_has_them() {
+        let key = CommitmentKey::derive(3).unwrap();
+        let bytes = key.encode();
+        let mut points = Vec::new();
+        for point in key.points() {
+            point.x.serialize_compressed(&mut points).unwrap();
+            point.y.serialize_compressed(&mut points).unwrap();
+        }
+        assert_eq!(bytes[HEADER_BYTES..], points);
+        assert_eq!(CommitmentKey::decode(&bytes), Ok(key));
+    }
+
+    #[test]
+    fn lengths_out_of_range_are_refused() {
+        for len in [0, MAX_POINTS + 1, usize::MAX] {
+            assert!(matches!(CommitmentKey::derive(len), Err(Error::Usage(_))));
+        }
+    }
+
+    #[test]
+    fn what_arkworks_refuses_is_refused() {
+        // A point of the curve's twist, or of no curve, in the place of a generator.
+        let mut bytes = CommitmentKey::derive(2).unwrap().encode();
+        bytes[HEADER_BYTES + KEY_POINT_BYTES] ^= 1;
+        let digest = digest(&bytes);
+        bytes[DIGEST_OFFSET..HEADER_BYTES].copy_from_slice(digest.as_bytes());
+        let point = &bytes[HEADER_BYTES + KEY_POINT_BYTES..];
+        assert!(G1Affine::deserialize_with_mode(point, Compress::No, Validate::Yes).is_err());
+        let error = CommitmentKey::decode(&bytes).unwrap_err();
+        let offset = (HEADER_BYTES + KEY_POINT_BYTES) as u64;
+        assert_eq!(error, KeyError::NotOnCurve { point: 1, offset });
+    }
 }

@@ -3,8 +3,8 @@
 //! The x coordinate, little-endian. Its two spare bits are flags, in the last byte: `0x80` where y is the greater of the two
 //! roots, `0x40` at infinity, where all other bits are zero. The group's cofactor is 1, so every point of the curve is of it.
 
-use ark_ec::AffineRepr;
 use ark_bn254::Fq;
+use ark_ec::AffineRepr;
 use ark_ff::{BigInt, Field, PrimeField};
 
 use crate::backend::curve::G1Affine;
@@ -65,7 +65,11 @@ pub(super) fn decompress(bytes: &[u8; POINT_BYTES]) -> Result<G1Affine, PointErr
     }
     let x: Fq = field_element(&x).ok_or(PointError::NotCanonical)?;
     let y = square_root(&(x.square() * x + B)).ok_or(PointError::NotOnCurve)?;
-    let y = if is_greater(&y) == (flags == GREATER) { y } else { -y };
+    let y = if is_greater(&y) == (flags == GREATER) {
+        y
+    } else {
+        -y
+    };
     Ok(G1Affine::new_unchecked(x, y))
 }
 
@@ -137,7 +141,7 @@ mod tests {
 
     /// Multiples of the generator: of both signs, and infinity.
     fn points() -> Vec<G1Affine> {
-        let scalars = [0, 1, -1, 2, -2, 3, 1 << 40, -(1 << 50)].map(Fr::from);
+        let scalars = [0, 1, -1, 2, -2, 3, 1 << 40, -(1_i64 << 50)].map(Fr::from);
         let points = scalars.map(|scalar| G1Affine::generator() * scalar);
         G1Projective::normalize_batch(&points)
     }
@@ -188,6 +192,9 @@ mod tests {
         bytes[POINT_BYTES - 1] = 0x3f;
         assert_eq!(decompress(&bytes), Err(PointError::NotCanonical));
         // p - 1: x³ + 3 = 2, whatever that is.
-        assert_ne!(decompress(&field_bytes(&-Fq::ONE)), Err(PointError::NotCanonical));
+        assert_ne!(
+            decompress(&field_bytes(&-Fq::ONE)),
+            Err(PointError::NotCanonical)
+        );
     }
 }

@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use super::Cpu;
 use super::msm::Bases;
 use super::products::{CpuMatrices, SmallMultiplier};
+use crate::Result;
 use crate::backend::curve::{Fr, G1Affine, G1Projective, Scalars};
 use crate::backend::folding::{check_cross_term, check_equal, check_msm};
 use crate::backend::{Folding, KeyOptions, Matrices, Products};
-use crate::Result;
 
 /// Scalars that a thread takes at once.
 const RUN: usize = 1024;
@@ -59,8 +59,8 @@ impl CpuVector {
 }
 
 /// Lengths of an instance's products.
-fn lengths(products: &Products<CpuVector>) -> [usize; 3] {
-    [&products.az, &products.bz, &products.cz].map(CpuVector::len)
+fn lengths(products: Products<&CpuVector>) -> [usize; 3] {
+    [products.az, products.bz, products.cz].map(CpuVector::len)
 }
 
 /// Field elements, converted if they are small.
@@ -121,27 +121,29 @@ impl Folding for Cpu {
 
     fn cross_term(
         &self,
-        first: (&Products<CpuVector>, Fr),
-        second: (&Products<CpuVector>, Fr),
+        first: (Products<&CpuVector>, Fr),
+        second: (Products<&CpuVector>, Fr),
     ) -> Result<CpuVector> {
         let (u, v) = (first.1, second.1);
         let len = check_cross_term(lengths(first.0), lengths(second.0))?;
-        let full = [&first.0.az, &first.0.bz, &first.0.cz]
+        let full = [first.0.az, first.0.bz, first.0.cz]
             .into_iter()
-            .chain([&second.0.az, &second.0.bz, &second.0.cz])
+            .chain([second.0.az, second.0.bz, second.0.cz])
             .map(full)
             .collect::<Vec<_>>();
         let [az, bz, cz, az2, bz2, cz2] = [0, 1, 2, 3, 4, 5].map(|at| full[at].as_ref());
         let mut term = vec![Fr::ZERO; len];
-        term.par_chunks_mut(RUN).enumerate().for_each(|(run, term)| {
-            let at = run * RUN;
-            for (i, term) in (at..).zip(term) {
-                // Of a fresh instance, u = 1.
-                let left = if v == Fr::ONE { cz[i] } else { v * cz[i] };
-                let right = if u == Fr::ONE { cz2[i] } else { u * cz2[i] };
-                *term = az[i] * bz2[i] + az2[i] * bz[i] - left - right;
-            }
-        });
+        term.par_chunks_mut(RUN)
+            .enumerate()
+            .for_each(|(run, term)| {
+                let at = run * RUN;
+                for (i, term) in (at..).zip(term) {
+                    // Of a fresh instance, u = 1.
+                    let left = if v == Fr::ONE { cz[i] } else { v * cz[i] };
+                    let right = if u == Fr::ONE { cz2[i] } else { u * cz2[i] };
+                    *term = az[i] * bz2[i] + az2[i] * bz[i] - left - right;
+                }
+            });
         Ok(CpuVector::Full(term))
     }
 

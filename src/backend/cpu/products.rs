@@ -3,10 +3,10 @@
 use ark_ff::{AdditiveGroup, BigInt, Field, PrimeField};
 use rayon::prelude::*;
 
+use crate::Result;
 use crate::backend::curve::{Fr, Scalars};
 use crate::backend::folding::check_products;
 use crate::backend::{Block, Matrices};
-use crate::Result;
 
 /// Repetitions of a block whose sums are kept at hand.
 const TILE: usize = 64;
@@ -200,7 +200,7 @@ impl CpuMatrices {
 }
 
 /// Splits three slices alike.
-fn split<'a>(slices: [&'a mut [Fr]; 3], at: usize) -> ([&'a mut [Fr]; 3], [&'a mut [Fr]; 3]) {
+fn split(slices: [&mut [Fr]; 3], at: usize) -> ([&mut [Fr]; 3], [&mut [Fr]; 3]) {
     let [(a, rest_a), (b, rest_b), (c, rest_c)] = slices.map(|slice| slice.split_at_mut(at));
     ([a, b, c], [rest_a, rest_b, rest_c])
 }
@@ -273,10 +273,16 @@ impl<'a> Sums<'a> {
         match (scalar, coefficient) {
             (Scalars::Small([scalar]), Coefficient::Small(coefficient, _)) => {
                 let product = i128::from(*scalar) * i128::from(coefficient);
-                self.exact(coefficient).iter_mut().for_each(|sum| *sum += product);
+                self.exact(coefficient)
+                    .iter_mut()
+                    .for_each(|sum| *sum += product);
             }
             (scalar, Coefficient::Small(_, coefficient) | Coefficient::Full(coefficient)) => {
-                let product: Fr = scalar.to_vec().iter().map(|scalar| coefficient * scalar).sum();
+                let product: Fr = scalar
+                    .to_vec()
+                    .iter()
+                    .map(|scalar| coefficient * scalar)
+                    .sum();
                 self.full.iter_mut().for_each(|sum| *sum += product);
             }
         }
