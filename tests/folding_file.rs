@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use rewit::measure::{
     FoldMeasurement, FoldParameters, FoldStage, Guest, Hardware, Hops, Kind, Peer, PeerStep,
-    Session, Simd, SizeRow, StageSeconds, TableSize, Times,
+    Session, Simd, SizeRow, StageSeconds, TableSize, Samples,
 };
 use rewit::report::{
     FoldingFile, StarkSize, fold_model, folding_schema, is_folding_file, read, read_folding,
@@ -84,7 +84,7 @@ fn session(order: &str) -> Session {
 
 fn measured() -> FoldMeasurement {
     let hash = blake3::hash(b"").to_string();
-    let times = |seconds: f64| Times::new(vec![seconds, 1.125 * seconds, 1.25 * seconds]);
+    let times = |seconds: f64| Samples::new(vec![seconds, 1.125 * seconds, 1.25 * seconds]);
     FoldMeasurement {
         guest: Guest {
             name: "block".into(),
@@ -119,6 +119,7 @@ fn measured() -> FoldMeasurement {
                     kind: Kind::Measured,
                     log_rows,
                     tables: tables(log_rows),
+                    fresh_witness: times(256.0 * rows).filter(|_| some),
                     commit: times(64e-6 * rows).filter(|_| some),
                     cross_term: times(8e-6 * rows).filter(|_| some),
                     fold: times(128e-6 * rows).filter(|_| some),
@@ -136,7 +137,7 @@ fn measured() -> FoldMeasurement {
             secondary_constraints: 10_538,
             verifier_constraints: 9_986,
             setup_seconds: 2.0,
-            prove: Times::new(vec![0.25, 0.5]).unwrap(),
+            prove: Samples::new(vec![0.25, 0.5]).unwrap(),
             verify_seconds: 0.25,
             bytes: 2_500_000,
         }],

@@ -4,6 +4,7 @@ mod backend;
 mod devices;
 mod exec;
 mod files;
+mod fold;
 mod guests;
 mod inspect;
 mod out;
@@ -57,6 +58,8 @@ enum Command {
     Prove(prove::ProveArgs),
     /// Verify proofs of segments, and that they are one run.
     Verify(prove::VerifyArgs),
+    /// Fold a segment as R1CS over BN254, chunk by chunk, and measure what that costs at any chunk size.
+    Fold(fold::FoldArgs),
     /// Measure how long proofs are and how secure, over a grid of parameters.
     ProofSize(proof_size::ProofSizeArgs),
     /// Check result files.
@@ -154,6 +157,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Inspect(args) => inspect::inspect(&args).map(done),
         Command::Prove(args) => prove::prove(&args).map(done),
         Command::Verify(args) => prove::verify(&args).map(done),
+        Command::Fold(args) => fold::fold(&args).map(done),
         Command::ProofSize(args) => proof_size::proof_size(&args).map(done),
         Command::Validate(args) => validate::validate(&args).map(done),
         Command::Devices => devices::devices().map(done),
@@ -204,6 +208,14 @@ fn ignore_broken_pipe(written: io::Result<()>, name: &str) -> Result<()> {
         }),
         _ => Ok(()),
     }
+}
+
+/// The time, RFC 3339 in UTC, in whole seconds.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second())
+        .unwrap_or(now)
+        .to_string()
 }
 
 /// Sets the number of threads for everything that is parallel; returns it.

@@ -134,10 +134,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
 
     let mut hardware = Hardware::detect();
     hardware.gpu = backend.gpu();
-    let now = jiff::Timestamp::now();
-    let created = jiff::Timestamp::from_second(now.as_second())
-        .unwrap_or(now)
-        .to_string();
+    let created = super::now();
     let file = |measurement: &Measurement, complete| {
         let elapsed = started.elapsed().as_secs_f64();
         ResultFile::new(measurement, &hardware, &created, elapsed, complete)

@@ -16,9 +16,11 @@ mod stage;
 
 pub use capture::{Capture, Captured};
 pub use folding::{
-    FoldMeasurement, FoldParameters, FoldStage, Hops, Peer, PeerStep, Session, SizeRow,
-    StageSeconds, TableSize, Times,
+    FoldJob, FoldMeasurement, FoldParameters, FoldProgress, FoldStage, FoldableSegment, Hops, Peer,
+    PeerStep, Samples, Session, SizeRow, StageSeconds, TableSize, fold, sample,
 };
+#[cfg(feature = "peers")]
+pub use folding::fold_peers;
 pub use hardware::{Gpu, Hardware, Simd};
 pub use memory::PeakMemory;
 pub use proofs::ProvenSegment;

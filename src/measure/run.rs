@@ -228,7 +228,7 @@ fn changed(job: &Job<'_>) -> Error {
     ))
 }
 
-/// Times `work` by the wall clock.
+/// Samples `work` by the wall clock.
 pub(super) fn time<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let value = work();

@@ -201,17 +201,17 @@ impl Session {
     }
 }
 
-/// Seconds a fold, sample by sample.
+/// Measurements of the same thing on several chunks or steps.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Times {
+pub struct Samples {
     /// Samples, in the order they were taken.
     pub samples: Vec<f64>,
     /// What they say together.
     pub summary: Summary,
 }
 
-impl Times {
+impl Samples {
     /// `None` without samples.
     pub fn new(samples: Vec<f64>) -> Option<Self> {
         let summary = Summary::of(&samples)?;
@@ -229,15 +229,19 @@ pub struct SizeRow {
     pub log_rows: u32,
     /// The tables; the cpu table is first.
     pub tables: Vec<TableSize>,
-    /// Seconds of the commitments to a chunk of the cpu table; none if the segment has only one.
+    /// Bytes of a chunk's witness as it travels before it is folded, when its integers are small: the trace and auxiliary
+    /// products; none if the cpu table has only one chunk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit: Option<Times>,
+    pub fresh_witness: Option<Samples>,
+    /// Seconds of the commitments to a chunk of the cpu table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Samples>,
     /// Seconds of products and cross term of a fold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cross_term: Option<Times>,
+    pub cross_term: Option<Samples>,
     /// Seconds of the rest of a fold: commitment to the cross term, linear combinations, transcript.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fold: Option<Times>,
+    pub fold: Option<Samples>,
 }
 
 impl SizeRow {
@@ -306,7 +310,7 @@ pub struct Peer {
     /// Seconds to make parameters.
     pub setup_seconds: f64,
     /// Seconds a step that folds.
-    pub prove: Times,
+    pub prove: Samples,
     /// Seconds to verify the proof from its bytes.
     pub verify_seconds: f64,
     /// Bytes of the proof.

@@ -11,7 +11,7 @@ use nova_snark::traits::Engine;
 use nova_snark::traits::circuit::StepCircuit;
 use nova_snark::traits::snark::default_ck_hint;
 
-use crate::measure::{Kind, Peer, PeerStep, Times};
+use crate::measure::{Kind, Peer, PeerStep, Samples};
 use crate::{Error, Result};
 
 type Primary = Bn256EngineIPA;
@@ -131,7 +131,7 @@ pub fn measure(log_rows: u32, size: PeerStep, steps: usize) -> Result<Peer> {
     if output != [expected] || decoded.verify(&parameters, steps + 1, &input).is_ok() {
         return Err(Error::Differs("nova-snark accepts what it must not".into()));
     }
-    let prove = Times::new(prove_seconds).ok_or_else(|| {
+    let prove = Samples::new(prove_seconds).ok_or_else(|| {
         Error::Usage("nova-snark's first step folds nothing; give two or more".into())
     })?;
     let own = size.small + size.full;

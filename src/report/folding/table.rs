@@ -6,7 +6,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::FoldingFile;
 use super::model::{LEAVES, step};
-use crate::measure::{FoldStage, Kind, TableSize, Times};
+use crate::measure::{FoldStage, Kind, TableSize, Samples};
 use crate::model::Tree;
 use crate::report::{format_bytes, format_count, format_ratio, format_seconds};
 
@@ -189,6 +189,7 @@ impl FoldingFile {
             "quadratic",
             "linear",
             "cells",
+            "W fresh",
             "W",
             "E",
             "on the wire",
@@ -206,7 +207,7 @@ impl FoldingFile {
         }
         head.extend(["1000 leaves", "of STARKs'"]);
         let bytes = |bytes: u64| format_bytes(bytes as f64);
-        let time = |times: &Option<Times>| {
+        let time = |times: &Option<Samples>| {
             times
                 .as_ref()
                 .map_or("-".into(), |times| format_seconds(times.summary.median))
@@ -220,6 +221,9 @@ impl FoldingFile {
                 format_count(cpu.quadratic),
                 format_count(cpu.linear),
                 bytes(cpu.cell_bytes),
+                row.fresh_witness
+                    .as_ref()
+                    .map_or("-".into(), |bytes| format_bytes(bytes.summary.mean)),
                 bytes(cpu.witness_bytes()),
                 bytes(cpu.error_bytes()),
                 bytes(cpu.accumulator_bytes()),
@@ -243,12 +247,12 @@ impl FoldingFile {
         writeln!(out, "\n{}", markdown(&head, rows))?;
         writeln!(
             out,
-            "Chunks of the cpu table, measured: constraints; bytes of its cells before folding, when E is \
-             zero; W and E after the first fold, at 32 B a\nscalar; the accumulator on the wire, and one \
-             of each table; instances; medians of n folds: commitments to a fresh chunk, products and \
-             cross\nterm, the rest. Share: of the scalars of a step, that a verifier circuit in it would \
-             take. Modelled: the tree over 1000 segments of one\naccumulator a table, two sent and one \
-             returned a join, and how many times the first STARK below that is."
+            "Chunks of the cpu table, measured: constraints; bytes of its cells as a STARK has them; before \
+             folding, when W is as\nsmall integers (mean) and E is zero; after the first fold, at 32 B a \
+             scalar; the accumulator on the wire, and one of each table;\ninstances; medians of n folds: \
+             commitments to a fresh chunk, products and cross term, the rest. Share: of the scalars of a step, that a verifier circuit in it would \
+             take. Modelled: the tree over 1000\nsegments of one accumulator a table, two sent and one \
+             returned a join, and how many times the first STARK below a leaf is."
         )
     }
 

@@ -8,7 +8,7 @@ use super::model::{FoldModel, fold_model};
 use super::{FOLDING_FORMAT, FOLDING_VERSION, FoldingFile};
 use crate::Result;
 use crate::measure::{
-    FoldMeasurement, FoldStage, Guest, Kind, Peer, Session, SizeRow, Summary, TableSize, Times,
+    FoldMeasurement, FoldStage, Guest, Kind, Peer, Session, SizeRow, Summary, TableSize, Samples,
 };
 use crate::report::MAX_BYTES;
 use crate::report::validate::{bad, close, hex, near, number};
@@ -184,6 +184,7 @@ fn check_measured(measured: &FoldMeasurement) -> Result<()> {
             kind: found,
             log_rows: log,
             tables,
+            fresh_witness,
             commit,
             cross_term,
             fold,
@@ -202,6 +203,7 @@ fn check_measured(measured: &FoldMeasurement) -> Result<()> {
         }
         check_tables(&format!("{at}.tables"), tables, *log)?;
         for (name, part) in [
+            ("fresh_witness", fresh_witness),
             ("commit", commit),
             ("cross_term", cross_term),
             ("fold", fold),
@@ -469,7 +471,7 @@ fn count(at: &str, value: u64, most: u64) -> Result<()> {
     Err(bad(&format!("{at} is {value}: expected at most {most}")))
 }
 
-fn times(at: &str, times: &Times) -> Result<()> {
+fn times(at: &str, times: &Samples) -> Result<()> {
     for (i, sample) in times.samples.iter().enumerate() {
         number(&format!("{at}.samples[{i}]"), *sample)?;
     }
