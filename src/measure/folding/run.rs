@@ -10,6 +10,7 @@ use super::types::{
 use crate::backend::Folding;
 use crate::fold::segment::{FoldedSegment, Folder, Phase, Progress, TableStats};
 use crate::fold::wire::Dimensions;
+use crate::fold::verify::Verifier;
 use crate::fold::{CommitmentKey, FoldProof, FoldTimes, Order};
 use crate::measure::{Guest, Kind, PeakMemory};
 use crate::stark::air::TableAir;
@@ -149,6 +150,8 @@ fn all_chunks<B: Folding>(
     let commit_seconds = start.elapsed().as_secs_f64();
     let commit_peak = commit_peak.bytes();
     let dimensions: Vec<Dimensions> = session.relations().iter().map(Dimensions::from).collect();
+    // The program's commitments are once per program, as a STARK's key is.
+    let verifier = Verifier::new(job.program, log_rows, Arc::clone(&job.key))?;
     for order in job.orders {
         let peak = PeakMemory::start();
         let start = Instant::now();
@@ -159,8 +162,8 @@ fn all_chunks<B: Folding>(
         drop(proof);
         let verify = |bytes: &[u8]| -> Result<(), String> {
             let proof = FoldProof::decode(bytes, &dimensions).map_err(|error| error.to_string())?;
-            proof
-                .verify(statement, job.program, &job.key)
+            verifier
+                .verify(statement, &proof)
                 .map_err(|error| error.to_string())
         };
         let start = Instant::now();
