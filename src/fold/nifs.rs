@@ -34,6 +34,7 @@ use rayon::prelude::*;
 use super::instance::{Instance, RelaxedInstance, RelaxedWitness};
 use super::relation::{Layout, NUM_PARTS, PART_NAMES, Relation};
 use super::transcript::Transcript;
+use super::wire::Dimensions;
 use crate::backend::curve::{Fr, G1Affine, G1Projective, Scalars};
 use crate::backend::{Folding, Products};
 use crate::{Error, Result};
@@ -191,11 +192,6 @@ impl<B: Folding> Accumulator<B> {
     pub fn instance(&self) -> &RelaxedInstance {
         &self.instance
     }
-
-    /// Whether it is a fresh instance.
-    pub fn is_fresh(&self) -> bool {
-        self.error.is_none()
-    }
 }
 
 /// Two accumulators that are to become one: the second is multiplied by `r`.
@@ -207,7 +203,7 @@ pub struct Nifs<'a, B: Folding> {
     key: &'a B::Key,
     digest: blake3::Hash,
     layout: Layout,
-    num_constraints: usize,
+    dimensions: Dimensions,
     matrices: B::Matrices,
     times: Mutex<FoldTimes>,
 }
@@ -225,7 +221,7 @@ impl<'a, B: Folding> Nifs<'a, B> {
             key,
             digest: relation.digest(),
             layout: relation.layout.clone(),
-            num_constraints: relation.num_constraints(),
+            dimensions: Dimensions::from(relation),
             matrices: backend.upload_matrices(&relation.matrices)?,
             times: Mutex::default(),
         })
@@ -241,9 +237,9 @@ impl<'a, B: Folding> Nifs<'a, B> {
         &self.layout
     }
 
-    /// Length of an error vector.
-    pub fn num_constraints(&self) -> usize {
-        self.num_constraints
+    /// Lengths of what is folded.
+    pub fn dimensions(&self) -> &Dimensions {
+        &self.dimensions
     }
 
     /// Time spent so far.
@@ -353,8 +349,8 @@ impl<'a, B: Folding> Nifs<'a, B> {
             || {
                 let cross_terms = pairs.iter().map(|[first, second]| {
                     self.backend.cross_term(
-                        (&first.products, first.instance.u),
-                        (&second.products, second.instance.u),
+                        (first.products.as_ref(), first.instance.u),
+                        (second.products.as_ref(), second.instance.u),
                     )
                 });
                 cross_terms.collect::<Result<Vec<_>>>()
@@ -419,7 +415,7 @@ impl<'a, B: Folding> Nifs<'a, B> {
     }
 
     fn zeros(&self) -> Result<B::Vector> {
-        let zeros = vec![0; self.num_constraints];
+        let zeros = vec![0; self.dimensions.num_constraints];
         self.backend.upload_scalars(Scalars::Small(&zeros))
     }
 
@@ -434,7 +430,7 @@ impl<'a, B: Folding> Nifs<'a, B> {
             parts: [download(known)?, download(main)?, download(lookup)?],
             error: match &accumulator.error {
                 Some(error) => download(error)?,
-                None => vec![Fr::from(0); self.num_constraints],
+                None => vec![Fr::from(0); self.dimensions.num_constraints],
             },
         };
         Ok((accumulator.instance.clone(), witness))

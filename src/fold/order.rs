@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::instance::{Instance, Order, RelaxedInstance};
 use super::nifs::{Accumulator, Nifs, Pair, challenge, fold_instances};
+use super::wire::CROSS_TERM_BYTES;
 use crate::backend::Folding;
 use crate::backend::curve::G1Affine;
 use crate::{Error, Result};
@@ -20,12 +21,13 @@ const BLOCK_BYTES: usize = 256 << 20;
 const MAX_BLOCK: usize = 64;
 
 /// What moves for one fold, if it is done elsewhere: both children go there, and the result and the
-/// commitment to the cross term come back.
+/// commitment to the cross term come back. Bytes are those of [`wire`](super::wire)'s messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Hop {
     /// Position in the chain, or level of the tree from the leaves.
     pub level: u32,
-    /// Bytes of the first child: its instance and witness.
+    /// Bytes of the first child: its instance and witness. Of a fresh chunk, what whoever folds cannot
+    /// compute: the main part, its integers in as few bytes as they need.
     pub first_bytes: u64,
     /// Bytes of the second child.
     pub second_bytes: u64,
@@ -40,15 +42,12 @@ impl Hop {
     }
 }
 
-/// Sizes of what is folded, in bytes as encoded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NodeBytes {
-    /// A fresh instance with its witness.
-    pub fresh: u64,
-    /// An accumulator with its witness.
-    pub folded: u64,
-    /// The commitment to a cross term.
-    pub cross_term: u64,
+/// A chunk to be folded.
+pub struct Leaf<B: Folding> {
+    /// Its instance with its witness.
+    pub accumulator: Accumulator<B>,
+    /// Bytes of the messages that carry it to where it is folded.
+    pub num_bytes: u64,
 }
 
 /// The chunks of a table, folded into one.
@@ -76,14 +75,13 @@ pub fn fold_all<B: Folding>(
     nifs: &Nifs<'_, B>,
     order: Order,
     num_leaves: usize,
-    leaves: impl Iterator<Item = Result<Accumulator<B>>>,
-    bytes: NodeBytes,
+    leaves: impl Iterator<Item = Result<Leaf<B>>>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Folded<B>> {
     let mut leaves = leaves.take(num_leaves);
     let walk = Walk {
         nifs,
-        bytes,
+        folded_bytes: nifs.dimensions().accumulator_bytes() as u64,
         levels: Levels::new(num_leaves),
         cross_terms: vec![None; num_leaves.saturating_sub(1)],
         hops: vec![Hop::default(); num_leaves.saturating_sub(1)],
@@ -130,12 +128,13 @@ struct Node<B: Folding> {
     level: u32,
     /// Position in its level.
     index: usize,
-    accumulator: Accumulator<B>,
+    folded: Leaf<B>,
 }
 
 struct Walk<'a, 'n, B: Folding> {
     nifs: &'a Nifs<'n, B>,
-    bytes: NodeBytes,
+    /// Bytes of the messages with an accumulator.
+    folded_bytes: u64,
     levels: Levels,
     cross_terms: Vec<Option<G1Affine>>,
     hops: Vec<Hop>,
@@ -146,24 +145,23 @@ struct Walk<'a, 'n, B: Folding> {
 impl<B: Folding> Walk<'_, '_, B> {
     fn sequential(
         mut self,
-        leaves: &mut dyn Iterator<Item = Result<Accumulator<B>>>,
+        leaves: &mut dyn Iterator<Item = Result<Leaf<B>>>,
     ) -> Result<Folded<B>> {
-        let mut accumulator = leaves.next().ok_or_else(none)??;
+        let mut folded = leaves.next().ok_or_else(none)??;
         for (position, leaf) in leaves.enumerate() {
-            let pair = [accumulator, leaf?];
-            let folded = self.fold(position as u32, vec![(position, pair)])?;
-            accumulator = folded.into_iter().next().ok_or_else(none)?;
+            let pair = [folded, leaf?];
+            folded = self.fold_one(position as u32, position, pair)?;
         }
-        self.finish(accumulator)
+        self.finish(folded)
     }
 
     fn tree(
         mut self,
-        leaves: &mut dyn Iterator<Item = Result<Accumulator<B>>>,
+        leaves: &mut dyn Iterator<Item = Result<Leaf<B>>>,
     ) -> Result<Folded<B>> {
         // A leaf's vectors, its products and the cross term, as full scalars.
         let layout = self.nifs.layout();
-        let leaf = 32 * (layout.num_variables() + 4 * self.nifs.num_constraints());
+        let leaf = 32 * (layout.num_variables() + 4 * self.nifs.dimensions().num_constraints);
         let block = (BLOCK_BYTES / leaf.max(1)).clamp(2, MAX_BLOCK);
         let log_block = block.ilog2().min(self.levels.height());
         // Nodes that wait for their sibling: first to last, levels not ascending.
@@ -171,20 +169,19 @@ impl<B: Folding> Walk<'_, '_, B> {
         for index in 0..self.levels.num_nodes(log_block) {
             let leaves = leaves.take(1 << log_block);
             let leaves = leaves.collect::<Result<Vec<_>>>()?;
-            let accumulator = self.block(index << log_block, leaves)?;
+            let folded = self.block(index << log_block, leaves)?;
             let mut node = Node {
                 level: log_block,
                 index,
-                accumulator,
+                folded,
             };
             // Up as long as the sibling is there, or there is none.
             while node.level < self.levels.height() {
                 if node.index % 2 == 1 {
                     let sibling = waiting.pop().ok_or_else(none)?;
-                    let pair = [sibling.accumulator, node.accumulator];
+                    let pair = [sibling.folded, node.folded];
                     let position = self.levels.starts[node.level as usize] + node.index / 2;
-                    let folded = self.fold(node.level, vec![(position, pair)])?;
-                    node.accumulator = folded.into_iter().next().ok_or_else(none)?;
+                    node.folded = self.fold_one(node.level, position, pair)?;
                 } else if node.index + 1 < self.levels.num_nodes(node.level) {
                     break;
                 }
@@ -194,13 +191,13 @@ impl<B: Folding> Walk<'_, '_, B> {
             waiting.push(node);
         }
         let root = waiting.pop().ok_or_else(none)?;
-        self.finish(root.accumulator)
+        self.finish(root.folded)
     }
 
     /// Folds a block of leaves level by level.
     ///
     /// - `first`: index of its first leaf.
-    fn block(&mut self, first: usize, mut nodes: Vec<Accumulator<B>>) -> Result<Accumulator<B>> {
+    fn block(&mut self, first: usize, mut nodes: Vec<Leaf<B>>) -> Result<Leaf<B>> {
         let mut level = 0;
         while nodes.len() > 1 {
             let start = self.levels.starts[level as usize] + (first >> (level + 1));
@@ -213,40 +210,44 @@ impl<B: Folding> Walk<'_, '_, B> {
         nodes.pop().ok_or_else(none)
     }
 
-    /// Folds pairs whose folds have the given positions.
-    fn fold(&mut self, level: u32, pairs: Vec<(usize, Pair<B>)>) -> Result<Vec<Accumulator<B>>> {
-        let (positions, pairs): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-        let size = |accumulator: &Accumulator<B>| {
-            if accumulator.is_fresh() {
-                self.bytes.fresh
-            } else {
-                self.bytes.folded
-            }
-        };
-        for (position, [first, second]) in positions.iter().zip(&pairs) {
-            self.hops[*position] = Hop {
-                level,
-                first_bytes: size(first),
-                second_bytes: size(second),
-                result_bytes: self.bytes.folded + self.bytes.cross_term,
-            };
-        }
-        let folded = self.nifs.fold(pairs)?;
-        let folded = positions.iter().zip(folded);
-        let folded = folded.map(|(position, (accumulator, cross_term))| {
-            self.cross_terms[*position] = Some(cross_term);
-            accumulator
-        });
-        let folded: Vec<_> = folded.collect();
-        self.num_done += folded.len();
-        (self.progress)(self.num_done);
-        Ok(folded)
+    fn fold_one(&mut self, level: u32, position: usize, pair: [Leaf<B>; 2]) -> Result<Leaf<B>> {
+        let folded = self.fold(level, vec![(position, pair)])?;
+        folded.into_iter().next().ok_or_else(none)
     }
 
-    fn finish(self, accumulator: Accumulator<B>) -> Result<Folded<B>> {
+    /// Folds pairs whose folds have the given positions.
+    fn fold(&mut self, level: u32, pairs: Vec<(usize, [Leaf<B>; 2])>) -> Result<Vec<Leaf<B>>> {
+        let mut positions = Vec::with_capacity(pairs.len());
+        let mut accumulators: Vec<Pair<B>> = Vec::with_capacity(pairs.len());
+        for (position, pair) in pairs {
+            let [first_bytes, second_bytes] = pair.each_ref().map(|leaf| leaf.num_bytes);
+            self.hops[position] = Hop {
+                level,
+                first_bytes,
+                second_bytes,
+                result_bytes: self.folded_bytes + CROSS_TERM_BYTES as u64,
+            };
+            positions.push(position);
+            accumulators.push(pair.map(|leaf| leaf.accumulator));
+        }
+        let folded = self.nifs.fold(accumulators)?;
+        let mut nodes = Vec::with_capacity(folded.len());
+        for (position, (accumulator, cross_term)) in positions.into_iter().zip(folded) {
+            self.cross_terms[position] = Some(cross_term);
+            nodes.push(Leaf {
+                accumulator,
+                num_bytes: self.folded_bytes,
+            });
+        }
+        self.num_done += nodes.len();
+        (self.progress)(self.num_done);
+        Ok(nodes)
+    }
+
+    fn finish(self, folded: Leaf<B>) -> Result<Folded<B>> {
         let cross_terms: Option<Vec<_>> = self.cross_terms.into_iter().collect();
         Ok(Folded {
-            accumulator,
+            accumulator: folded.accumulator,
             cross_terms: cross_terms.ok_or_else(none)?,
             hops: self.hops,
         })

@@ -149,15 +149,42 @@ mod tests {
     use super::*;
     use crate::backend::{Cpu, Folding, KeyOptions};
     use crate::fold::nifs::Nifs;
-    use crate::fold::order::{NodeBytes, fold_all};
+    use crate::fold::order::{Leaf, fold_all};
     use crate::fold::toy::{Chunk, Toy};
-    use crate::fold::{Instance, LOOKUP, MAIN};
+    use crate::fold::wire::CROSS_TERM_BYTES;
+    use crate::fold::{Dimensions, Hop, Instance, LOOKUP, MAIN};
 
-    const BYTES: NodeBytes = NodeBytes {
-        fresh: 10,
-        folded: 1000,
-        cross_term: 1,
-    };
+    /// Bytes of a chunk, for all these tests care.
+    const FRESH: u64 = 10;
+
+    /// In a chain all firsts but one are accumulators and all seconds fresh. In a tree all chunks go
+    /// somewhere once, and so do all results but the last.
+    fn check_hops(hops: &[Hop], order: Order, n: usize, dimensions: &Dimensions) {
+        let folded = dimensions.accumulator_bytes() as u64;
+        assert_eq!(hops.len(), n - 1);
+        let sent: u64 = hops.iter().map(Hop::sent_bytes).sum();
+        let folds = n as u64 - 1;
+        if folds > 0 {
+            assert_eq!(sent, n as u64 * FRESH + (folds - 1) * folded);
+        }
+        for (i, hop) in hops.iter().enumerate() {
+            assert_eq!(hop.result_bytes, folded + CROSS_TERM_BYTES as u64);
+            let level = match order {
+                Order::Sequential => i as u32,
+                // Pairs of the first level, then of the second, with the odd one carried.
+                Order::Tree => {
+                    let (mut nodes, mut end, mut level) = (n, n / 2, 0);
+                    while i >= end {
+                        nodes = nodes.div_ceil(2);
+                        end += nodes / 2;
+                        level += 1;
+                    }
+                    level
+                }
+            };
+            assert_eq!(hop.level, level, "fold {i} of {n} chunks");
+        }
+    }
 
     /// Folds chunks whose instances are as given.
     fn fold(
@@ -176,11 +203,15 @@ mod tests {
             let [known, main, lookup] = chunk.parts();
             let parts = [(0, known), (1, main), (2, lookup)];
             let parts = parts.map(|(part, scalars)| nifs.upload(part, scalars).unwrap());
-            nifs.fresh(instance.clone(), parts)
+            let accumulator = nifs.fresh(instance.clone(), parts)?;
+            Ok(Leaf {
+                accumulator,
+                num_bytes: FRESH,
+            })
         });
         let n = chunks.len();
-        let folded = fold_all(&nifs, order, n, leaves, BYTES, &mut |_| ()).unwrap();
-        assert_eq!(folded.hops.len(), n - 1);
+        let folded = fold_all(&nifs, order, n, leaves, &mut |_| ()).unwrap();
+        check_hops(&folded.hops, order, n, nifs.dimensions());
         assert_eq!(nifs.times().num_folds as usize, n - 1);
         let (accumulator, witness) = nifs.open(&folded.accumulator).unwrap();
         TableProof {
