@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::sample::{FoldableSegment, KEY_BUDGET, sample};
 use super::types::{
-    FoldMeasurement, FoldParameters, FoldStage, Hops, Session, SizeRow, StageSeconds,
+    FoldMeasurement, FoldParameters, FoldStage, Hops, Session, StageSeconds,
 };
 use crate::backend::Folding;
 use crate::fold::segment::{FoldedSegment, Folder, Phase, Progress, TableStats};
@@ -279,7 +279,7 @@ fn hops(order: Order, stats: &[TableStats]) -> Vec<Hops> {
 /// # Errors
 /// [`Error::Differs`] if one of their proofs does not verify.
 #[cfg(feature = "peers")]
-pub fn peers(sizes: &[SizeRow], most: u64) -> Result<Vec<super::types::Peer>> {
+pub fn peers(sizes: &[super::types::SizeRow], most: u64) -> Result<Vec<super::types::Peer>> {
     use super::types::PeerStep;
     let mut peers = Vec::new();
     for row in sizes {
