@@ -1,5 +1,8 @@
 //! One suite of folding's stages over every backend: against loops over arkworks' types, and both side by side.
 
+#[cfg(feature = "cuda")]
+mod device;
+
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field, PrimeField};
 use rewit::backend::curve::{Fr, G1Affine, G1Projective, Scalars};
@@ -592,4 +595,27 @@ fn a_wrong_backend_is_caught() {
     assert!(
         matches!(result, Err(Error::Differs(why)) if why.contains("wrong and cpu: cross term"))
     );
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use super::device::cuda;
+    use super::*;
+
+    #[test]
+    fn the_gpu() {
+        if let Some(cuda) = cuda() {
+            suite(&cuda);
+            let device = cuda.device().clone();
+            drop(cuda);
+            assert_eq!(device.memory().live, 0, "device memory is left over");
+        }
+    }
+
+    #[test]
+    fn the_gpu_against_the_cpu() {
+        if let Some(cuda) = cuda() {
+            suite(&Checked::new(Cpu, cuda));
+        }
+    }
 }

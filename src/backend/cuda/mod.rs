@@ -1,11 +1,13 @@
 //! Stages on a GPU: kernels of our own, launched through `cust`.
 
 mod backend;
+mod bn254;
 mod challenger;
 mod copy;
 mod device;
 mod driver;
 mod elements;
+mod folding;
 mod fri;
 mod grind;
 #[allow(
@@ -18,6 +20,9 @@ mod lde;
 mod memory;
 mod merkle;
 pub mod micro;
+#[cfg(test)]
+mod mont256;
+mod msm;
 mod open;
 mod pcs;
 #[cfg(feature = "peers-cuda")]
@@ -45,6 +50,7 @@ mod images {
 pub use backend::{Cuda, CudaLayer, CudaTree};
 pub use challenger::{CudaChallenger, Transcript};
 pub use device::{Device, Info, Mark, MemoryUse, Options};
+pub use folding::{CudaKey, CudaMatrices, CudaVector};
 pub use pcs::{CommitmentPlan, CpuPcs, CudaPcs, CudaProverData, MatrixPlan};
 pub use plan::Plan;
 pub use table::{DeviceMatrix, DeviceWitness};

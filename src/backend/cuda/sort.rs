@@ -47,13 +47,6 @@ impl Key for u64 {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Values<'a> {
     /// A word for each key.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "for the multi-scalar multiplication, which is next"
-        )
-    )]
     Words(View<'a, u32>),
     /// Each key's index.
     Indices,
