@@ -44,6 +44,9 @@ pub(crate) struct RunArgs {
     /// How many of the segments measured to prove, from the first; 0 proves none.
     #[arg(long, value_name = "N", default_value_t = 1)]
     prove: u32,
+    /// Of how many of the segments measured to fold a sample of chunks, from the first; 0 folds none.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    fold: u32,
     #[command(flatten)]
     params: ParamArgs,
     #[command(flatten)]
@@ -121,6 +124,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         threads: use_threads(args.threads)?,
         samples: args.samples,
         proofs: if proof.is_some() { args.prove } else { 0 },
+        folds: args.fold,
         proof,
     };
     let job = Job {

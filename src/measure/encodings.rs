@@ -6,11 +6,12 @@ use super::run::{State, another, time};
 use super::{Captured, Job, Key, Stage};
 use crate::backend::Regenerated;
 use crate::ship::{Compression, Encoding, ShipError, decode, encode};
+use crate::backend::Folding;
 use crate::stark::Proving;
 use crate::witness::Witness;
 use crate::{Error, Result};
 
-impl<B: Proving> State<'_, '_, B> {
+impl<B: Proving + Folding> State<'_, '_, B> {
     /// Measures one encoding of one segment in every compression, and regenerates from it.
     pub(super) fn encoding(
         &mut self,

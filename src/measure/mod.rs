@@ -5,6 +5,7 @@
 mod capture;
 mod encodings;
 mod folding;
+mod folds;
 mod hardware;
 mod memory;
 #[cfg(feature = "peers")]
@@ -21,6 +22,7 @@ pub use folding::{
 };
 #[cfg(feature = "peers")]
 pub use folding::fold_peers;
+pub use folds::FoldedSample;
 pub use hardware::{Gpu, Hardware, Simd};
 pub use memory::PeakMemory;
 pub use proofs::ProvenSegment;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::run::{State, another, time};
 use super::{Key, PeakMemory, Stage};
+use crate::backend::Folding;
 use crate::stark::security::{Level, security};
 use crate::stark::{Params, Proving, SegmentProof, Shape};
 use crate::witness::Witness;
@@ -57,7 +58,7 @@ impl ProvenSegment {
     }
 }
 
-impl<B: Proving> State<'_, '_, B> {
+impl<B: Proving + Folding> State<'_, '_, B> {
     /// Proves a segment and verifies the proof, which must be rejected when a bit of it changes.
     ///
     /// # Errors

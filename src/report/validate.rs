@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::{ResultFile, SCHEMA_VERSION, Verdict};
-use crate::measure::{Key, Kind, MeasuredSegment, ProvenSegment, Row, Stage, Summary};
+use super::folding::check_table;
+use crate::measure::{FoldedSample, Key, Kind, MeasuredSegment, ProvenSegment, Row, Stage, Summary};
 use crate::model::Crossing;
 use crate::ship::{Compression, Encoding};
 use crate::{Error, Result};
@@ -79,6 +80,7 @@ fn check(result: &ResultFile) -> Result<()> {
         num_segments,
         segments,
         proofs,
+        folds,
         rows,
         verdicts,
         notes: _,
@@ -208,7 +210,57 @@ fn check(result: &ResultFile) -> Result<()> {
         }
     }
     check_verdicts(verdicts, &super::verdicts(segments, rows))?;
-    check_proofs(result, proofs)
+    check_proofs(result, proofs)?;
+    check_folds(result, folds)
+}
+
+/// Checks that what was folded was measured, as often as rows have samples of it.
+fn check_folds(result: &ResultFile, folds: &[FoldedSample]) -> Result<()> {
+    for (i, fold) in folds.iter().enumerate() {
+        let at = format!("folds[{i}]");
+        let FoldedSample {
+            index,
+            kind,
+            folds: count,
+            fresh_witness_bytes,
+            cpu,
+            segment_bytes,
+        } = fold;
+        let segments = &result.segments;
+        if !segments.iter().any(|segment| segment.index == *index) {
+            return Err(bad(&format!(
+                "{at}.index is {index}, which is not among the segments"
+            )));
+        }
+        if folds[..i].iter().any(|other| other.index == *index) {
+            return Err(bad(&format!("{at}.index is {index}, as of an earlier one")));
+        }
+        if *kind != Kind::Measured {
+            return Err(bad(&format!("{at}.kind is not measured")));
+        }
+        for part in ["commit", "cross-term", "rest"] {
+            let rows = result.rows.iter();
+            let rows = rows.filter(|row| {
+                row.key.stage == Stage::Fold && row.key.part.as_deref() == Some(part)
+            });
+            let samples = rows.flat_map(|row| &row.samples);
+            let found = samples.filter(|s| s.segment == Some(*index)).count();
+            if found as u64 != u64::from(*count) {
+                return Err(bad(&format!(
+                    "{at}.folds is {count}: expected {found}, the samples of fold, {part}"
+                )));
+            }
+        }
+        number(&format!("{at}.fresh_witness_bytes"), *fresh_witness_bytes)?;
+        check_table(&format!("{at}.cpu"), cpu, "cpu")?;
+        if *segment_bytes < cpu.accumulator_bytes() {
+            return Err(bad(&format!(
+                "{at}.segment_bytes is {segment_bytes}, less than the {} of the cpu table",
+                cpu.accumulator_bytes()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Checks that what was proven was measured, and with parameters a proof can have.

@@ -230,21 +230,7 @@ fn check_tables(at: &str, tables: &[TableSize], log: u32) -> Result<()> {
     }
     for (i, (table, name)) in tables.iter().zip(TableAir::NAMES).enumerate() {
         let at = format!("{at}[{i}]");
-        if table.table != name {
-            return Err(bad(&format!(
-                "{at}.table is {:?}: expected {name:?}",
-                table.table
-            )));
-        }
-        log_rows(&at, table.log_rows)?;
-        count(&format!("{at}.num_chunks"), table.num_chunks, MAX_CHUNKS)?;
-        let covered = table.num_chunks << table.log_rows;
-        if table.num_chunks == 0 || table.rows != covered {
-            return Err(bad(&format!(
-                "{at}.rows is {}: expected {covered}, its chunks times their rows",
-                table.rows
-            )));
-        }
+        check_table(&at, table, name)?;
         // A table shorter than a chunk is one chunk.
         if table.log_rows > log || (table.log_rows < log && table.num_chunks > 1) {
             return Err(bad(&format!(
@@ -252,37 +238,57 @@ fn check_tables(at: &str, tables: &[TableSize], log: u32) -> Result<()> {
                 table.log_rows
             )));
         }
-        let counts = [
-            ("quadratic", table.quadratic),
-            ("linear", table.linear),
-            ("public", table.public),
-            ("known", table.known),
-            ("main", table.main),
-            ("lookup", table.lookup),
-            ("cell_bytes", table.cell_bytes),
-            ("folded_bytes", table.folded_bytes),
-        ];
-        for (name, value) in counts {
-            count(&format!("{at}.{name}"), value, MAX_COUNT)?;
-        }
-        count(
-            &format!("{at}.fresh_bytes"),
-            table.fresh_bytes,
-            MAX_INSTANCE,
-        )?;
-        count(
-            &format!("{at}.instance_bytes"),
-            table.instance_bytes,
-            MAX_INSTANCE,
-        )?;
-        // Whatever the format of a witness, the scalars of its main and lookup parts and of E are in it.
-        let least = 32 * (table.main + table.lookup + table.quadratic);
-        if table.folded_bytes < least {
-            return Err(bad(&format!(
-                "{at}.folded_bytes is {}: expected {least} or more, 32 for each scalar",
-                table.folded_bytes
-            )));
-        }
+    }
+    Ok(())
+}
+
+/// Checks the relation of one table.
+pub(in crate::report) fn check_table(at: &str, table: &TableSize, name: &str) -> Result<()> {
+    if table.table != name {
+        return Err(bad(&format!(
+            "{at}.table is {:?}: expected {name:?}",
+            table.table
+        )));
+    }
+    log_rows(at, table.log_rows)?;
+    count(&format!("{at}.num_chunks"), table.num_chunks, MAX_CHUNKS)?;
+    let covered = table.num_chunks << table.log_rows;
+    if table.num_chunks == 0 || table.rows != covered {
+        return Err(bad(&format!(
+            "{at}.rows is {}: expected {covered}, its chunks times their rows",
+            table.rows
+        )));
+    }
+    let counts = [
+        ("quadratic", table.quadratic),
+        ("linear", table.linear),
+        ("public", table.public),
+        ("known", table.known),
+        ("main", table.main),
+        ("lookup", table.lookup),
+        ("cell_bytes", table.cell_bytes),
+        ("folded_bytes", table.folded_bytes),
+    ];
+    for (name, value) in counts {
+        count(&format!("{at}.{name}"), value, MAX_COUNT)?;
+    }
+    count(
+        &format!("{at}.fresh_bytes"),
+        table.fresh_bytes,
+        MAX_INSTANCE,
+    )?;
+    count(
+        &format!("{at}.instance_bytes"),
+        table.instance_bytes,
+        MAX_INSTANCE,
+    )?;
+    // Whatever the format of a witness, the scalars of its main and lookup parts and of E are in it.
+    let least = 32 * (table.main + table.lookup + table.quadratic);
+    if table.folded_bytes < least {
+        return Err(bad(&format!(
+            "{at}.folded_bytes is {}: expected {least} or more, 32 for each scalar",
+            table.folded_bytes
+        )));
     }
     Ok(())
 }
