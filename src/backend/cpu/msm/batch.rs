@@ -5,13 +5,14 @@ use ark_ff::{AdditiveGroup, Field, One};
 
 #[cfg(target_arch = "x86_64")]
 use super::ifma::{self, Lanes};
-use super::point::{Path, Point, Sum, inverse};
+use super::inverse::inverse;
+use super::point::{Path, Point, Sum};
 
 /// Additions that share an inversion.
 ///
 /// The inversion costs as much as some ? additions, and what a batch touches has to stay in a cache of a
 /// megabyte between its two passes.
-const BATCH: usize = 2048;
+pub(super) const BATCH: usize = 2048;
 /// The bit of an operand that negates it.
 pub(super) const NEGATE: u32 = 1 << 31;
 
@@ -54,7 +55,7 @@ pub(super) struct Arena {
     careful: bool,
     portable: Vec<Fq>,
     #[cfg(target_arch = "x86_64")]
-    prefixes: Vec<[Lanes; STREAMS]>,
+    memory: Box<Memory>,
 }
 
 impl Arena {
@@ -65,7 +66,11 @@ impl Arena {
             careful: false,
             portable: Vec::new(),
             #[cfg(target_arch = "x86_64")]
-            prefixes: Vec::new(),
+            memory: Box::new(Memory {
+                left: Operands::new(),
+                right: Operands::new(),
+                prefixes: Vec::new(),
+            }),
         }
     }
 
@@ -103,6 +108,23 @@ impl Arena {
             };
             if self.careful || !self.run::<false>(&batch) {
                 self.add_carefully(bases, &batch);
+            }
+        }
+    }
+
+    /// Doubles every point as often as said; none of them may be infinity.
+    pub(super) fn double(&mut self, times: usize) {
+        let places: Vec<u32> = (0..self.points.len() as u32).collect();
+        for places in places.chunks(BATCH) {
+            for _ in 0..times {
+                let batch = Batch {
+                    from: self.points.as_ptr(),
+                    to: self.points.as_mut_ptr(),
+                    left: places,
+                    right: places,
+                    places,
+                };
+                assert!(self.run::<true>(&batch), "a point of order 2");
             }
         }
     }
@@ -159,7 +181,7 @@ impl Arena {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the path is chosen where the processor has these instructions, and the batch's
             // operands and places are of points.
-            Path::Ifma => unsafe { run_ifma::<DOUBLE>(&mut self.prefixes, batch) },
+            Path::Ifma => unsafe { run_ifma::<DOUBLE>(&mut self.memory, batch) },
         }
     }
 
@@ -221,6 +243,16 @@ const STEP: usize = 8 * STREAMS;
 #[cfg(target_arch = "x86_64")]
 const AHEAD: usize = 32;
 
+/// What [`run_ifma`] needs for a batch.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug)]
+struct Memory {
+    left: Operands,
+    right: Operands,
+    /// Products of the denominators before each step.
+    prefixes: Vec<[Lanes; STREAMS]>,
+}
+
 /// Twice the modulus, added to differences of coordinates below `2q`.
 #[cfg(target_arch = "x86_64")]
 const TWICE: [u64; 4] = [
@@ -230,26 +262,36 @@ const TWICE: [u64; 4] = [
     0x60c8_9ce5_c263_4053,
 ];
 
-/// A step's operands: addresses and which lanes are negated.
+/// Operands of a batch, filled up to whole steps with the last.
 #[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn operands(
-    from: *const Point,
-    indices: &[u32],
-    step: usize,
-) -> ([[*const Point; 8]; STREAMS], [u8; STREAMS]) {
-    let last = indices.len() - 1;
-    let mut addresses = [[from; 8]; STREAMS];
-    let mut negated = [0u8; STREAMS];
-    for stream in 0..STREAMS {
-        for lane in 0..8 {
-            // Lanes beyond the end repeat the last addition.
-            let index = indices[last.min(step * STEP + stream * 8 + lane)];
-            addresses[stream][lane] = from.wrapping_add((index & !NEGATE) as usize);
-            negated[stream] |= u8::from(index & NEGATE != 0) << lane;
-        }
+#[derive(Debug)]
+struct Operands([u32; BATCH + STEP]);
+
+#[cfg(target_arch = "x86_64")]
+impl Operands {
+    fn new() -> Self {
+        Self([0; BATCH + STEP])
     }
-    (addresses, negated)
+
+    fn fill(&mut self, from: &[u32]) {
+        self.0[..from.len()].copy_from_slice(from);
+        self.0[from.len()..from.len().next_multiple_of(STEP)].fill(from[from.len() - 1]);
+    }
+
+    /// Addresses of eight points.
+    #[inline]
+    fn points(&self, from: *const Point, start: usize) -> [*const Point; 8] {
+        let indices: &[u32; 8] = self.0[start..start + 8].try_into().expect("eight");
+        indices.map(|index| from.wrapping_add((index & !NEGATE) as usize))
+    }
+
+    /// Which of eight are negated.
+    #[inline]
+    fn negated(&self, start: usize) -> u8 {
+        let indices: &[u32; 8] = self.0[start..start + 8].try_into().expect("eight");
+        let bits = indices.map(|index| (index >> 31) as u8);
+        (0..8).fold(0, |mask, lane| mask | bits[lane] << lane)
+    }
 }
 
 /// Eight lanes, each of [`STREAMS`] vectors, of `2^260`-Montgomery elements.
@@ -258,10 +300,7 @@ fn operands(
 /// Operands and places have to be those of points.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2")]
-unsafe fn run_ifma<const DOUBLE: bool>(
-    prefixes: &mut Vec<[Lanes; STREAMS]>,
-    batch: &Batch<'_>,
-) -> bool {
+unsafe fn run_ifma<const DOUBLE: bool>(memory: &mut Memory, batch: &Batch<'_>) -> bool {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     let len = batch.places.len();
     let steps = len.div_ceil(STEP);
@@ -269,28 +308,41 @@ unsafe fn run_ifma<const DOUBLE: bool>(
     let once = Lanes::splat(ifma::MODULUS);
     let zero = Lanes::splat([0; 4]);
     let one = Lanes::splat(ifma::ONE);
+    let Memory {
+        left,
+        right,
+        prefixes,
+    } = memory;
+    left.fill(batch.left);
+    right.fill(batch.right);
     prefixes.clear();
     prefixes.reserve(steps);
     let mut products = [one; STREAMS];
     for step in 0..steps {
-        for ahead in (step * STEP + AHEAD)..len.min(step * STEP + AHEAD + STEP) {
-            for index in [batch.left[ahead], batch.right[ahead]] {
-                let address = batch.from.wrapping_add((index & !NEGATE) as usize);
-                _mm_prefetch::<_MM_HINT_T0>(address.cast());
+        if step * STEP + AHEAD + STEP <= len {
+            for start in (step * STEP + AHEAD..step * STEP + AHEAD + STEP).step_by(8) {
+                for operands in [&*left, &*right] {
+                    for point in operands.points(batch.from, start) {
+                        _mm_prefetch::<_MM_HINT_T0>(point.cast());
+                    }
+                }
             }
         }
-        let (left, negated) = operands(batch.from, batch.left, step);
-        let (right, _) = operands(batch.from, batch.right, step);
         let mut denominators = [zero; STREAMS];
         for stream in 0..STREAMS {
+            let start = step * STEP + 8 * stream;
+            let (a, b) = (
+                left.points(batch.from, start),
+                right.points(batch.from, start),
+            );
             // SAFETY: the addresses are those of points.
             denominators[stream] = unsafe {
                 if DOUBLE {
-                    let (_, y) = ifma::load(left[stream]);
-                    let y = y.blend(negated[stream], once.minus(y));
+                    let (_, y) = ifma::load(a);
+                    let y = y.blend(left.negated(start), once.minus(y));
                     y.plus(y).plus(twice).normal()
                 } else {
-                    let difference = ifma::load_x(right[stream]).minus(ifma::load_x(left[stream]));
+                    let difference = ifma::load_x(b).minus(ifma::load_x(a));
                     difference.plus(twice).normal()
                 }
             };
@@ -302,24 +354,28 @@ unsafe fn run_ifma<const DOUBLE: bool>(
         return false;
     };
     for step in (0..steps).rev() {
-        let (left, left_negated) = operands(batch.from, batch.left, step);
-        let (right, right_negated) = operands(batch.from, batch.right, step);
         let [mut xa, mut ya, mut xb, mut denominators, mut numerators] = [[zero; STREAMS]; 5];
         for stream in 0..STREAMS {
+            let start = step * STEP + 8 * stream;
             // SAFETY: the addresses are those of points.
-            let (a, b) = unsafe { (ifma::load(left[stream]), ifma::load(right[stream])) };
+            let (a, b) = unsafe {
+                (
+                    ifma::load(left.points(batch.from, start)),
+                    ifma::load(right.points(batch.from, start)),
+                )
+            };
             (xa[stream], xb[stream]) = (a.0, b.0);
-            ya[stream] = a.1.blend(left_negated[stream], once.minus(a.1));
+            ya[stream] = a.1.blend(left.negated(start), once.minus(a.1));
             if DOUBLE {
                 denominators[stream] = ya[stream].plus(ya[stream]).plus(twice).normal();
             } else {
                 denominators[stream] = b.0.minus(a.0).plus(twice).normal();
-                let yb = b.1.blend(right_negated[stream], once.minus(b.1));
+                let yb = b.1.blend(right.negated(start), once.minus(b.1));
                 numerators[stream] = yb.minus(ya[stream]).plus(twice).normal();
             }
         }
         if DOUBLE {
-            let squares = ifma::square(&xa);
+            let squares = ifma::square_loose(&xa);
             for stream in 0..STREAMS {
                 let square = squares[stream];
                 numerators[stream] = square.plus(square).plus(square).normal();
@@ -328,7 +384,7 @@ unsafe fn run_ifma<const DOUBLE: bool>(
         let inverses = ifma::mul(&rests, &prefixes[step]);
         rests = ifma::mul(&rests, &denominators);
         let slopes = ifma::mul(&inverses, &numerators);
-        let squares = ifma::square(&slopes);
+        let squares = ifma::square_loose(&slopes);
         let [mut x, mut moved] = [[zero; STREAMS]; 2];
         for stream in 0..STREAMS {
             x[stream] = squares[stream]
@@ -337,7 +393,7 @@ unsafe fn run_ifma<const DOUBLE: bool>(
                 .reduced();
             moved[stream] = xa[stream].minus(x[stream]).plus(twice).normal();
         }
-        let y = ifma::mul(&slopes, &moved);
+        let y = ifma::mul_loose(&slopes, &moved);
         for stream in 0..STREAMS {
             let rows = ifma::rows(x[stream], y[stream].minus(ya[stream]).reduced());
             let start = step * STEP + stream * 8;

@@ -234,49 +234,59 @@ impl Lanes {
     }
 }
 
-/// Adds the product of normal elements to columns of 52 bits.
+/// Products of normal elements, below `q + ab/2^260`, normal.
+///
+/// Several are computed in lockstep, so that the multiplier does not wait for one's carries.
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn product(a: &Lanes, b: &Lanes) -> [__m512i; 2 * LIMBS] {
-    let mut columns = [_mm512_setzero_si512(); 2 * LIMBS];
-    for i in 0..LIMBS {
-        for j in 0..LIMBS {
-            columns[i + j] = _mm512_madd52lo_epu64(columns[i + j], a.0[i], b.0[j]);
-            columns[i + j + 1] = _mm512_madd52hi_epu64(columns[i + j + 1], a.0[i], b.0[j]);
-        }
-    }
-    columns
+pub(super) fn mul<const K: usize>(a: &[Lanes; K], b: &[Lanes; K]) -> [Lanes; K] {
+    multiply::<K, false, true>(a, b)
 }
 
-/// The square's columns: products of different limbs doubled.
+/// [`mul`] whose products are not normal, for a sum.
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn square_columns(a: &Lanes) -> [__m512i; 2 * LIMBS] {
-    let mut columns = [_mm512_setzero_si512(); 2 * LIMBS];
-    for i in 0..LIMBS {
-        for j in i + 1..LIMBS {
-            columns[i + j] = _mm512_madd52lo_epu64(columns[i + j], a.0[i], a.0[j]);
-            columns[i + j + 1] = _mm512_madd52hi_epu64(columns[i + j + 1], a.0[i], a.0[j]);
-        }
-    }
-    for column in &mut columns {
-        *column = _mm512_add_epi64(*column, *column);
-    }
-    for i in 0..LIMBS {
-        columns[2 * i] = _mm512_madd52lo_epu64(columns[2 * i], a.0[i], a.0[i]);
-        columns[2 * i + 1] = _mm512_madd52hi_epu64(columns[2 * i + 1], a.0[i], a.0[i]);
-    }
-    columns
+pub(super) fn mul_loose<const K: usize>(a: &[Lanes; K], b: &[Lanes; K]) -> [Lanes; K] {
+    multiply::<K, false, false>(a, b)
 }
 
-/// Divides several values by `2^260` modulo `q`, in lockstep so that the multiplier never waits.
+/// Squares of normal elements, below `q + a²/2^260`, not normal.
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn montgomery<const K: usize>(mut columns: [[__m512i; 2 * LIMBS]; K]) -> [Lanes; K] {
+pub(super) fn square_loose<const K: usize>(a: &[Lanes; K]) -> [Lanes; K] {
+    multiply::<K, true, false>(a, a)
+}
+
+/// The product's columns of 52 bits, then Montgomery's reduction from the lowest; `SQUARE` takes `b` for `a`.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn multiply<const K: usize, const SQUARE: bool, const NORMAL: bool>(
+    a: &[Lanes; K],
+    b: &[Lanes; K],
+) -> [Lanes; K] {
+    let zero = _mm512_setzero_si512();
+    let mut columns = [[zero; 2 * LIMBS]; K];
+    for (columns, (a, b)) in columns.iter_mut().zip(a.iter().zip(b)) {
+        let b = if SQUARE { a } else { b };
+        for i in 0..LIMBS {
+            for j in if SQUARE { i + 1 } else { 0 }..LIMBS {
+                columns[i + j] = _mm512_madd52lo_epu64(columns[i + j], a.0[i], b.0[j]);
+                columns[i + j + 1] = _mm512_madd52hi_epu64(columns[i + j + 1], a.0[i], b.0[j]);
+            }
+        }
+        if SQUARE {
+            for column in &mut *columns {
+                *column = _mm512_add_epi64(*column, *column);
+            }
+            for i in 0..LIMBS {
+                columns[2 * i] = _mm512_madd52lo_epu64(columns[2 * i], a.0[i], a.0[i]);
+                columns[2 * i + 1] = _mm512_madd52hi_epu64(columns[2 * i + 1], a.0[i], a.0[i]);
+            }
+        }
+    }
     let mask = splat(MASK);
     let inverse = splat(Q_INV);
     let q = Q.map(|limb| splat(limb));
-    let zero = _mm512_setzero_si512();
     for i in 0..LIMBS {
         for columns in &mut columns {
             let factor = _mm512_madd52lo_epu64(zero, columns[i], inverse);
@@ -290,30 +300,14 @@ fn montgomery<const K: usize>(mut columns: [[__m512i; 2 * LIMBS]; K]) -> [Lanes;
             }
         }
     }
-    columns
-        .map(|columns| Lanes([columns[5], columns[6], columns[7], columns[8], columns[9]]).normal())
-}
-
-/// Products of normal elements, below `q + ab/2^260`, normal.
-#[inline(never)]
-#[target_feature(enable = "avx512f,avx512ifma")]
-pub(super) fn mul<const K: usize>(a: &[Lanes; K], b: &[Lanes; K]) -> [Lanes; K] {
-    let mut columns = [[_mm512_setzero_si512(); 2 * LIMBS]; K];
-    for k in 0..K {
-        columns[k] = product(&a[k], &b[k]);
+    let mut products = *a;
+    for (product, columns) in products.iter_mut().zip(columns) {
+        *product = Lanes([columns[5], columns[6], columns[7], columns[8], columns[9]]);
+        if NORMAL {
+            *product = product.normal();
+        }
     }
-    montgomery(columns)
-}
-
-/// Squares of normal elements, below `q + a²/2^260`, normal.
-#[inline(never)]
-#[target_feature(enable = "avx512f,avx512ifma")]
-pub(super) fn square<const K: usize>(a: &[Lanes; K]) -> [Lanes; K] {
-    let mut columns = [[_mm512_setzero_si512(); 2 * LIMBS]; K];
-    for k in 0..K {
-        columns[k] = square_columns(&a[k]);
-    }
-    montgomery(columns)
+    products
 }
 
 /// Transposes eight rows of eight words.

@@ -8,19 +8,19 @@ mod buckets;
 mod digits;
 #[cfg(target_arch = "x86_64")]
 mod ifma;
+mod inverse;
 mod plan;
 mod point;
 mod sort;
 #[cfg(test)]
 mod tests;
 
-use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, Zero};
 use rayon::prelude::*;
 
 use crate::backend::KeyOptions;
 use crate::backend::curve::{G1Affine, G1Projective, Scalars};
-use batch::{Arena, NEGATE};
+use batch::{Arena, BATCH, NEGATE};
 use buckets::Bucket;
 use digits::{Digits, Integers, Windows};
 use plan::Plan;
@@ -83,44 +83,41 @@ impl Bases {
             .for_each(|(to, point)| *to = Point::new(path, point));
         let infinite = (0..len as u32).filter(|i| bases.points[*i as usize].is_infinity());
         bases.infinite = infinite.collect();
-        bases.precompute(points);
+        bases.precompute();
         bases
     }
 
     /// Fills the tables after the first.
-    fn precompute(&mut self, points: &[G1Affine]) {
+    fn precompute(&mut self) {
         if self.tables < 2 {
             return;
         }
-        let (path, len) = (self.path, self.len);
         let doublings = self.plan.width as usize * self.plan.sets;
-        let block = 1024;
-        let mut rows: Vec<Vec<&mut [Point]>> = Vec::new();
-        for table in self.points.chunks_mut(len).skip(1) {
-            for (index, part) in table.chunks_mut(block).enumerate() {
-                if rows.len() <= index {
-                    rows.push(Vec::new());
+        let mut blocks: Vec<Vec<&mut [Point]>> = Vec::new();
+        for table in self.points.chunks_mut(self.len) {
+            for (index, part) in table.chunks_mut(BATCH).enumerate() {
+                if blocks.len() <= index {
+                    blocks.push(Vec::new());
                 }
-                rows[index].push(part);
+                blocks[index].push(part);
             }
         }
-        rows.into_par_iter()
-            .zip(points.par_chunks(block))
-            .for_each(|(tables, points)| {
-                let mut multiples: Vec<G1Projective> =
-                    points.iter().map(|point| point.into_group()).collect();
-                for table in tables {
-                    for multiple in &mut multiples {
-                        for _ in 0..doublings {
-                            multiple.double_in_place();
-                        }
-                    }
-                    let affine = G1Projective::normalize_batch(&multiples);
-                    for (to, point) in table.iter_mut().zip(&affine) {
-                        *to = Point::new(path, point);
-                    }
+        blocks.into_par_iter().for_each(|mut tables| {
+            let (points, multiples) = tables.split_first_mut().expect("two tables or more");
+            let mut arena = Arena::new(self.path);
+            let finite = points.iter().filter(|point| !point.is_infinity());
+            arena.points.extend(finite);
+            for table in multiples {
+                arena.double(doublings);
+                let finite = table
+                    .iter_mut()
+                    .zip(points.iter())
+                    .filter(|(_, p)| !p.is_infinity());
+                for ((to, _), multiple) in finite.zip(&arena.points) {
+                    *to = multiple.canonical();
                 }
-            });
+            }
+        });
     }
 
     /// Number of points.

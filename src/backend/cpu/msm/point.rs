@@ -2,7 +2,7 @@
 
 use ark_bn254::Fq;
 use ark_ec::AffineRepr;
-use ark_ff::{AdditiveGroup, BigInt, Field, PrimeField, Zero};
+use ark_ff::{AdditiveGroup, BigInt, PrimeField, Zero};
 
 use crate::backend::curve::G1Affine;
 
@@ -93,7 +93,7 @@ pub(super) struct Point {
 }
 
 impl Point {
-    /// Two finite points with different x, to fill lanes with; nothing of them is kept.
+    /// The point at infinity.
     pub(super) const INFINITY: Self = Self {
         x: [0; 4],
         y: [0; 4],
@@ -122,6 +122,14 @@ impl Point {
     #[inline]
     pub(super) fn is_infinity(&self) -> bool {
         *self == Self::INFINITY
+    }
+
+    /// The same point with canonical coordinates.
+    pub(super) fn canonical(self) -> Self {
+        Self {
+            x: canonical(self.x).0,
+            y: canonical(self.y).0,
+        }
     }
 
     /// `-self`, canonical if `self` is.
@@ -169,9 +177,4 @@ pub(super) enum Sum {
     Double,
     /// The x coordinates differ.
     Add,
-}
-
-/// `1 / value`, for the common inversion of a batch.
-pub(super) fn inverse(value: Fq) -> Option<Fq> {
-    value.inverse()
 }
