@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use rewit::measure::{
     FoldMeasurement, FoldParameters, FoldStage, Guest, Hardware, Hops, Kind, Peer, PeerStep,
-    Session, Simd, SizeRow, StageSeconds, TableSize, Samples,
+    Samples, Session, Simd, SizeRow, StageSeconds, TableSize,
 };
 use rewit::report::{
     FoldingFile, StarkSize, fold_model, folding_schema, is_folding_file, read, read_folding,
@@ -238,7 +238,7 @@ fn report_says_what_follows() {
     has("749 MB");
     // 2997 · 778 kB.
     has("2.33 GB");
-    has("3,906 constraints");
+    has("3,906");
     has("At most 10 % is reached at 2^12 rows");
     assert_eq!(file.modelled.trees[0].tree_bytes, 749.25e6);
 }

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use rewit::measure::{
-    FoldedSample, Gpu, Guest, Hardware, Key, Kind, MeasuredSegment, Measurement, Parameters, ProvenSegment, Row,
-    Rows, Selection, Simd, Stage, TableSize,
+    FoldedSample, Gpu, Guest, Hardware, Key, Kind, MeasuredSegment, Measurement, Parameters,
+    ProvenSegment, Row, Rows, Selection, Simd, Stage, TableSize,
 };
 use rewit::model::Crossing;
 use rewit::report::{ResultFile, SCHEMA_VERSION, read, render, schema, to_json, write};

@@ -119,7 +119,10 @@ fn parse_sizes(text: &str) -> Result<Sizes, String> {
             }
             (from..=to).collect()
         }
-        None => text.split(',').map(number).collect::<Result<Vec<u32>, _>>()?,
+        None => text
+            .split(',')
+            .map(number)
+            .collect::<Result<Vec<u32>, _>>()?,
     };
     sizes.sort_unstable();
     sizes.dedup();
@@ -158,7 +161,10 @@ pub(crate) fn fold(args: &FoldArgs) -> Result<()> {
         backend: on!(&backend, backend => rewit::backend::Folding::name(backend)).to_owned(),
         threads,
     };
-    let key = key(args.key.as_deref(), FoldJob::key_len(&segment, &parameters)?)?;
+    let key = key(
+        args.key.as_deref(),
+        FoldJob::key_len(&segment, &parameters)?,
+    )?;
     let job = FoldJob {
         guest: guest.measured(),
         program: &guest.program,
@@ -175,7 +181,14 @@ pub(crate) fn fold(args: &FoldArgs) -> Result<()> {
     let file = |measured: FoldMeasurement, complete| {
         let elapsed = started.elapsed().as_secs_f64();
         let hardware = hardware.clone();
-        FoldingFile::new(measured, starks.clone(), hardware, &created, elapsed, complete)
+        FoldingFile::new(
+            measured,
+            starks.clone(),
+            hardware,
+            &created,
+            elapsed,
+            complete,
+        )
     };
     let bar = progress_bar(args.no_progress);
     let mut report_progress = |progress: &FoldProgress<'_>| {
@@ -290,8 +303,15 @@ fn key(path: Option<&Path>, len: usize) -> Result<Arc<CommitmentKey>> {
     };
     let mut key = None;
     if path.exists() {
-        let loaded = CommitmentKey::load(path)?;
-        loaded.check_derived()?;
+        let named = |error: Error| match error {
+            Error::Key(_) => Error::Usage(format!(
+                "--key {}: {error}; give another file, or remove it to have one made",
+                path.display()
+            )),
+            other => other,
+        };
+        let loaded = CommitmentKey::load(path).map_err(named)?;
+        loaded.check_derived().map_err(|error| named(error.into()))?;
         key = Some(loaded);
     }
     let there = key.as_ref().map_or(0, CommitmentKey::len);

@@ -16,12 +16,12 @@ mod run;
 mod stage;
 
 pub use capture::{Capture, Captured};
+#[cfg(feature = "peers")]
+pub use folding::fold_peers;
 pub use folding::{
     FoldJob, FoldMeasurement, FoldParameters, FoldProgress, FoldStage, FoldableSegment, Hops, Peer,
     PeerStep, Samples, Session, SizeRow, StageSeconds, TableSize, fold, sample,
 };
-#[cfg(feature = "peers")]
-pub use folding::fold_peers;
 pub use folds::FoldedSample;
 pub use hardware::{Gpu, Hardware, Simd};
 pub use memory::PeakMemory;

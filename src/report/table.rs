@@ -255,9 +255,8 @@ fn legend(out: &mut String, result: &ResultFile) -> std::fmt::Result {
 fn folds(out: &mut String, result: &ResultFile) -> std::fmt::Result {
     for fold in &result.folds {
         let median = |part| {
-            let of_part = |row: &&Row| {
-                row.key.stage == Stage::Fold && row.key.part.as_deref() == Some(part)
-            };
+            let of_part =
+                |row: &&Row| row.key.stage == Stage::Fold && row.key.part.as_deref() == Some(part);
             let rows = result.rows.iter().filter(of_part);
             let samples = rows.flat_map(|row| &row.samples);
             let samples = samples.filter(|sample| sample.segment == Some(fold.index));

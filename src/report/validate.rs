@@ -4,9 +4,11 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::{ResultFile, SCHEMA_VERSION, Verdict};
 use super::folding::check_table;
-use crate::measure::{FoldedSample, Key, Kind, MeasuredSegment, ProvenSegment, Row, Stage, Summary};
+use super::{ResultFile, SCHEMA_VERSION, Verdict};
+use crate::measure::{
+    FoldedSample, Key, Kind, MeasuredSegment, ProvenSegment, Row, Stage, Summary,
+};
 use crate::model::Crossing;
 use crate::ship::{Compression, Encoding};
 use crate::{Error, Result};

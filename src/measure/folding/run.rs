@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::sample::{FoldableSegment, KEY_BUDGET, sample};
-use super::types::{
-    FoldMeasurement, FoldParameters, FoldStage, Hops, Session, StageSeconds,
-};
+use super::types::{FoldMeasurement, FoldParameters, FoldStage, Hops, Session, StageSeconds};
 use crate::backend::Folding;
 use crate::fold::segment::{FoldedSegment, Folder, Phase, Progress, TableStats};
-use crate::fold::wire::Dimensions;
 use crate::fold::verify::Verifier;
+use crate::fold::wire::Dimensions;
 use crate::fold::{CommitmentKey, FoldProof, FoldTimes, Order};
 use crate::measure::{Guest, Kind, PeakMemory};
 use crate::stark::air::TableAir;
@@ -168,7 +166,10 @@ fn all_chunks<B: Folding>(
         };
         let start = Instant::now();
         verify(&bytes).map_err(|reason| {
-            Error::Rejected(format!("what was folded in order {}: {reason}", order.name()))
+            Error::Rejected(format!(
+                "what was folded in order {}: {reason}",
+                order.name()
+            ))
         })?;
         let verify_seconds = start.elapsed().as_secs_f64();
         let proof_bytes = bytes.len() as u64;
@@ -250,7 +251,9 @@ fn hops(order: Order, stats: &[TableStats]) -> Vec<Hops> {
                 Order::Sequential => 0,
                 Order::Tree => hop.level,
             };
-            let known = all.iter().position(|h| h.table == table && h.level == level);
+            let known = all
+                .iter()
+                .position(|h| h.table == table && h.level == level);
             let entry = match known {
                 Some(at) => &mut all[at],
                 None => {

@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use super::types::{SizeRow, TableSize, Samples};
+use super::types::{Samples, SizeRow, TableSize};
 use crate::backend::curve::{Fr, G1Affine, Scalars};
 use crate::backend::{Folding, KeyOptions};
+use crate::fold::wire::{Dimensions, fresh_witness_bytes};
 use crate::fold::{
     Assignment, Challenges, CommitmentKey, Instance, KNOWN, LOOKUP, MAIN, Nifs, Relation, Shape,
     Transcript, Values, X_SUM, check_accumulator,
 };
-use crate::fold::wire::{Dimensions, fresh_witness_bytes};
 use crate::measure::Kind;
-use crate::stark::air::{ProgramAir, TableAir};
 use crate::stark::Statement;
+use crate::stark::air::{ProgramAir, TableAir};
 use crate::witness::Witness;
 use crate::{Error, Result};
 
@@ -68,10 +68,13 @@ impl<'a> FoldableSegment<'a> {
         for (table, shape) in self.shapes.iter().enumerate() {
             let log_rows = chunks.log_rows(table);
             // Counts do not depend on challenges.
-            let relation = shape.relation(log_rows, &Challenges {
-                alpha: Fr::from(1),
-                beta: Fr::from(2),
-            });
+            let relation = shape.relation(
+                log_rows,
+                &Challenges {
+                    alpha: Fr::from(1),
+                    beta: Fr::from(2),
+                },
+            );
             let columns = match self.witness.tables().get(table) {
                 Some((_, matrix)) => matrix.width,
                 None => relation.layout.parts[KNOWN].columns,
@@ -210,7 +213,8 @@ pub fn sample<B: Folding>(
             Some(accumulator) => {
                 let folded = nifs.fold(vec![[accumulator, fresh]])?;
                 let times = nifs.times();
-                let since = |get: fn(&crate::fold::FoldTimes) -> Duration| get(&times) - get(&before);
+                let since =
+                    |get: fn(&crate::fold::FoldTimes) -> Duration| get(&times) - get(&before);
                 commit.push((took + since(|t| t.commit)).as_secs_f64());
                 cross_term.push(since(|t| t.products + t.cross_term).as_secs_f64());
                 let rest = since(|t| t.commit_cross_term + t.axpy + t.points);
@@ -225,9 +229,8 @@ pub fn sample<B: Folding>(
     }
     if let Some(accumulator) = &accumulator {
         let (instance, witness) = nifs.open(accumulator)?;
-        check_accumulator(&relation, key, &instance, &witness).map_err(|error| {
-            Error::Differs(format!("chunks of 2^{log_rows} rows: {error}"))
-        })?;
+        check_accumulator(&relation, key, &instance, &witness)
+            .map_err(|error| Error::Differs(format!("chunks of 2^{log_rows} rows: {error}")))?;
     }
     row.fresh_witness = Samples::new(fresh_witness);
     row.commit = Samples::new(commit);

@@ -6,7 +6,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::FoldingFile;
 use super::model::{LEAVES, step};
-use crate::measure::{FoldStage, Kind, TableSize, Samples};
+use crate::measure::{FoldStage, Kind, Samples, TableSize};
 use crate::model::Tree;
 use crate::report::{format_bytes, format_count, format_ratio, format_seconds};
 
@@ -23,7 +23,7 @@ impl FoldingFile {
         let _ = self.circuits(&mut out);
         let _ = self.peers(&mut out);
         for answer in &self.modelled.answers {
-            let _ = writeln!(out, "\n{}\n  {}", answer.question, answer.answer);
+            let _ = writeln!(out, "\n{}\n{}", answer.question, wrap(&answer.answer, 2));
         }
         let _ = writeln!(out, "\nelapsed {}", format_seconds(self.elapsed_seconds));
         out
@@ -105,9 +105,13 @@ impl FoldingFile {
         writeln!(out, "\n{}", markdown(&head, rows))?;
         writeln!(
             out,
-            "Per chunk: quadratic constraints have a scalar of E each, linear ones none; known (to \
-             whoever verifies), main and lookup\nare scalars of W; bytes of a fresh instance, and of a \
-             folded one with W and E."
+            "{}",
+            wrap(
+                "Per chunk: quadratic constraints have a scalar of E each, linear ones none; known (to \
+                 whoever verifies), main and lookup are scalars of W; bytes of a fresh instance, and of a \
+                 folded one with W and E.",
+                0
+            )
         )
     }
 
@@ -143,9 +147,14 @@ impl FoldingFile {
         writeln!(out, "\n{}", markdown(&head, rows))?;
         writeln!(
             out,
-            "All chunks of all tables, folded and accepted by the verifier; refused with a byte of the \
-             proof changed. Seconds by stage, all\nfolds together. Hops: bytes sent and returned if \
-             every fold is made elsewhere."
+            "{}",
+            wrap(
+                "All chunks of all tables, folded and accepted by the verifier; refused with a bit of the \
+                 proof changed. Seconds by stage, all folds together, as the thread that folds waits for \
+                 them; commitments and lookups are made once for all orders. Hops: bytes sent and \
+                 returned if every fold is made elsewhere.",
+                0
+            )
         )?;
         for session in &self.measured.sessions {
             let cpu = session.hops.iter().filter(|hops| hops.table == "cpu");
@@ -247,12 +256,17 @@ impl FoldingFile {
         writeln!(out, "\n{}", markdown(&head, rows))?;
         writeln!(
             out,
-            "Chunks of the cpu table, measured: constraints; bytes of its cells as a STARK has them; before \
-             folding, when W is as\nsmall integers (mean) and E is zero; after the first fold, at 32 B a \
-             scalar; the accumulator on the wire, and one of each table;\ninstances; medians of n folds: \
-             commitments to a fresh chunk, products and cross term, the rest. Share: of the scalars of a step, that a verifier circuit in it would \
-             take. Modelled: the tree over 1000\nsegments of one accumulator a table, two sent and one \
-             returned a join, and how many times the first STARK below a leaf is."
+            "{}",
+            wrap(
+                "Chunks of the cpu table, measured: constraints; bytes of its cells as a STARK has them; \
+                 before folding, when W is of small integers (mean) and E is zero; after the first fold, \
+                 at 32 B a scalar; the accumulator on the wire, and those of all tables; instances; \
+                 medians of n folds: commitments to a fresh chunk, products and cross term, the rest. \
+                 Share: of the scalars of a step, that a verifier circuit in it would take. Modelled: the \
+                 tree over 1000 segments of one accumulator a table, two sent and one returned a join; \
+                 and how many times the first STARK below a leaf is.",
+                0
+            )
         )
     }
 
@@ -362,8 +376,13 @@ impl FoldingFile {
         writeln!(out, "\n{}", markdown(&head, rows))?;
         writeln!(
             out,
-            "Measured in this run: a step that commits to as many scalars as a chunk of the cpu table. Its \
-             times include the verifier circuit\nand the second curve, which Rewit's folds have not."
+            "{}",
+            wrap(
+                "Measured in this run: a step that commits to as many scalars as a chunk of the cpu table. \
+                 Its times include the verifier circuit and the second curve, which Rewit's folds have \
+                 not.",
+                0
+            )
         )
     }
 }
@@ -374,6 +393,25 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Modelled => "modelled",
         Kind::Declared => "declared",
     }
+}
+
+/// Breaks text into lines, each after so many spaces.
+fn wrap(text: &str, indent: usize) -> String {
+    const WIDTH: usize = 120;
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.last_mut().expect("there is a first line");
+        if !last.is_empty() && indent + last.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push(word.to_owned());
+        } else {
+            if !last.is_empty() {
+                last.push(' ');
+            }
+            last.push_str(word);
+        }
+    }
+    let lines = lines.iter().map(|line| format!("{:indent$}{line}", ""));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A Markdown table; the first column to the left.

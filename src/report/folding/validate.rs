@@ -8,7 +8,7 @@ use super::model::{FoldModel, fold_model};
 use super::{FOLDING_FORMAT, FOLDING_VERSION, FoldingFile};
 use crate::Result;
 use crate::measure::{
-    FoldMeasurement, FoldStage, Guest, Kind, Peer, Session, SizeRow, Summary, TableSize, Samples,
+    FoldMeasurement, FoldStage, Guest, Kind, Peer, Samples, Session, SizeRow, Summary, TableSize,
 };
 use crate::report::MAX_BYTES;
 use crate::report::validate::{bad, close, hex, near, number};
