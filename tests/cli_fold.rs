@@ -62,10 +62,7 @@ fn a_segment_is_folded_in_both_orders_and_verified() {
         let chunks = measured.tables.iter().map(|table| table.num_chunks);
         assert_eq!(session.folds, chunks.map(|chunks| chunks - 1).sum::<u64>());
         // Both orders end in one accumulator a table, of the same length.
-        let accumulators = measured
-            .tables
-            .iter()
-            .map(TableSize::accumulator_bytes);
+        let accumulators = measured.tables.iter().map(TableSize::accumulator_bytes);
         assert_eq!(session.accumulator_bytes, accumulators.sum::<u64>());
         assert!(session.proof_bytes > session.accumulator_bytes);
     }
