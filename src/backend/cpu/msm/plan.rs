@@ -5,7 +5,7 @@ use super::digits::Windows;
 /// Widest windows considered.
 const WIDEST: u32 = 20;
 /// What a step of the bucket sums costs beyond its additions, in additions: an inversion.
-const STEP: f64 = 250.0;
+const STEP: f64 = 100.0;
 
 /// Windows, and how multiples of the points are used.
 #[derive(Clone, Copy, PartialEq, Debug)]
