@@ -1,15 +1,14 @@
 //! Chunks of a witness's tables as instances of their R1CS.
 
-use ark_ff::{AdditiveGroup, BigInt, Field};
+use ark_ff::AdditiveGroup;
 use p3_air::BaseAir;
 use p3_baby_bear::BabyBear;
 use p3_field::PrimeField32;
 use p3_matrix::dense::RowMajorMatrix;
 
-use super::expr::{Atom, Expr, Form};
-use super::lower::Lookup;
+use super::evaluate::{Evaluator, Fingerprint, Messages, Number};
 use super::relation::{LOOKUP, MAIN};
-use super::shape::{Challenges, Shape, X_PUBLIC, fingerprint};
+use super::shape::{Challenges, Shape, X_PUBLIC};
 use crate::backend::curve::{Fr, Scalars};
 use crate::stark::air::{ProgramAir, RangeAir, TableAir};
 use crate::stark::columns::{BOUNDARY_COLS, boundary_row, log_row, padded};
@@ -425,221 +424,51 @@ pub fn public_values(index: usize, num_chunks: usize, public: &[u32]) -> Vec<Fr>
     x
 }
 
-/// A form over slots.
-type Slots = Vec<(u32, i64)>;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::Runner;
+    use crate::vm::Program;
+    use crate::witness::{fill_from_reads, to_monty};
 
-/// A shape, with its forms over the slots of a vector that holds a row.
-#[derive(Debug)]
-struct Evaluator<'a> {
-    shape: &'a Shape,
-    num_slots: usize,
-    /// Slots of the first public value, the two flags, the chunk's index, and the first single.
-    public: usize,
-    flags: usize,
-    index: usize,
-    singles: usize,
-    /// Slots of the columns of the main part.
-    columns: Vec<usize>,
-    handed: Vec<Slots>,
-    products: Vec<(usize, [Slots; 2])>,
-    first: Vec<(usize, [Slots; 2])>,
-    last: Vec<(usize, [Slots; 2])>,
-}
-
-impl<'a> Evaluator<'a> {
-    fn new(shape: &'a Shape) -> Self {
-        let lowered = &shape.lowered;
-        let num_cells = shape.width() + shape.num_fixed();
-        let public = num_cells + lowered.products.len();
-        let flags = public + shape.num_public();
-        let index = flags + 2;
-        let singles = index + 1;
-        let mut evaluator = Self {
-            shape,
-            num_slots: singles + lowered.num_singles(),
-            public,
-            flags,
-            index,
-            singles,
-            columns: shape.main_cells(),
-            handed: Vec::new(),
-            products: Vec::new(),
-            first: Vec::new(),
-            last: Vec::new(),
+    /// Integers and field elements give the same, and what overflows the former is computed on the latter.
+    #[test]
+    fn both_ways_to_evaluate_agree() {
+        let elf = std::fs::read("guests/prebuilt/fib.elf").expect("a guest of the repository");
+        let program = Program::from_elf(elf).expect("a guest");
+        let mut runner = Runner::new(&program, b"20\n", 9, 5).expect("a run");
+        let recording = runner.next_segment().expect("a segment");
+        let segment = &recording.segment;
+        let mut witness = fill_from_reads(&program, segment, &recording.reads, Vec::new())
+            .expect("the segment replays");
+        let log = Statement::new(0, &witness).log;
+        let (air, shapes) = (ProgramAir::new(&program), Shape::all());
+        let challenges = Challenges {
+            alpha: Fr::from(u64::MAX) * Fr::from(u64::MAX),
+            beta: Fr::from(-3),
         };
-        evaluator.columns.extend(num_cells..public);
-        let all = |pairs: &[[Form; 2]], from: usize| {
-            let pair = |(i, pair): (usize, &[Form; 2])| {
-                (from + i, pair.each_ref().map(|form| evaluator.slots(form)))
-            };
-            pairs.iter().enumerate().map(pair).collect::<Vec<_>>()
-        };
-        let handed = lowered
-            .handed
-            .iter()
-            .map(|form| evaluator.slots(form))
-            .collect();
-        let products = all(&lowered.products, num_cells);
-        let from = singles + lowered.handed.len();
-        let first = all(&lowered.first_products, from);
-        let last = all(&lowered.last_products, from + first.len());
-        Self {
-            handed,
-            products,
-            first,
-            last,
-            ..evaluator
+        let assignment = Assignment::new(&shapes, &witness, &log, &air, 4).expect("a witness");
+        for (table, index) in [
+            (TableAir::CPU, 0),
+            (TableAir::CPU, 31),
+            (TableAir::BOUNDARY, 1),
+        ] {
+            let integers = assignment.values::<i64>(table, index).expect("no overflow");
+            let scalars = assignment.values::<Fr>(table, index).expect("no overflow");
+            assert_eq!(Scalars::Small(&integers).to_vec(), scalars);
+            let messages = Messages::new(&assignment.tables[table], &challenges);
+            assert_eq!(
+                assignment.fractions::<i64>(table, index, &messages),
+                assignment.fractions::<Fr>(table, index, &messages),
+            );
         }
-    }
 
-    fn slot(&self, atom: Atom) -> usize {
-        let num_cells = self.shape.width() + self.shape.num_fixed();
-        match atom {
-            Atom::Cell(i) => i as usize,
-            Atom::Fixed(i) => self.shape.width() + i as usize,
-            Atom::Product(i) => num_cells + i as usize,
-            Atom::Single(i) => self.singles + i as usize,
-            super::shape::INDEX => self.index,
-            Atom::Public(i) => self.public + i as usize,
-            Atom::First => self.flags,
-            Atom::Last => self.flags + 1,
-            Atom::Next(_) | Atom::Transition => {
-                unreachable!("only in constraints, not in products")
-            }
-        }
-    }
-
-    fn slots(&self, form: &Form) -> Slots {
-        let coefficient = |c: i128| i64::try_from(c).expect("coefficients are a few dozen bits");
-        let slot = |(atom, c): &(Atom, i128)| (self.slot(*atom) as u32, coefficient(*c));
-        form.iter().map(slot).collect()
-    }
-
-    /// Puts products in their slots, in order: later ones may read earlier ones.
-    fn multiply<N: Number>(
-        &self,
-        products: &[(usize, [Slots; 2])],
-        mut values: Vec<N>,
-    ) -> Option<Vec<N>> {
-        for (slot, [a, b]) in products {
-            values[*slot] = N::form(a, &values)?.product(N::form(b, &values)?)?;
-        }
-        Some(values)
-    }
-}
-
-/// A lookup with its challenges.
-struct Fingerprint {
-    base: Fr,
-    fields: Vec<(Slots, Power)>,
-    count: (Slots, i64),
-}
-
-struct Messages {
-    rows: Vec<Fingerprint>,
-    hand_over: Vec<Fingerprint>,
-}
-
-impl Messages {
-    fn new(evaluator: &Evaluator, challenges: &Challenges) -> Self {
-        let shape = evaluator.shape;
-        let slots = |expr: &Expr| evaluator.slots(&expr.linear);
-        let message = |lookup: &Lookup| {
-            let (base, powers) = fingerprint(lookup, challenges);
-            let fields = lookup.fields.iter().map(slots).zip(powers);
-            let fields = fields.filter(|(field, _)| !field.is_empty());
-            let count = i64::try_from(lookup.count.constant).expect("counts are small");
-            Fingerprint {
-                base,
-                fields: fields
-                    .map(|(field, power)| (field, Power::new(power)))
-                    .collect(),
-                count: (slots(&lookup.count), count),
-            }
-        };
-        let hand_over = shape.hand_over();
-        Self {
-            rows: shape.lowered.lookups.iter().map(message).collect(),
-            hand_over: hand_over.iter().map(message).collect(),
-        }
-    }
-}
-
-/// A scalar that integers are multiplied by: itself, and times 2^256, so that an integer need not be brought to Montgomery form.
-struct Power {
-    plain: Fr,
-    shifted: Fr,
-}
-
-impl Power {
-    fn new(plain: Fr) -> Self {
-        let shifted = plain * Fr::from(2).pow([256]);
-        Self { plain, shifted }
-    }
-}
-
-/// What rows are evaluated on: integers, or scalars where those overflow.
-trait Number: Copy + PartialEq + From<i64> {
-    /// `Σ coefficient · value`.
-    fn form(form: &Slots, values: &[Self]) -> Option<Self>;
-    fn plus(self, constant: i64) -> Option<Self>;
-    fn product(self, other: Self) -> Option<Self>;
-    fn scalar(self) -> Fr;
-    fn times(self, power: &Power) -> Fr;
-}
-
-impl Number for i64 {
-    fn form(form: &Slots, values: &[Self]) -> Option<Self> {
-        if let [(slot, 1)] = form[..] {
-            return Some(values[slot as usize]);
-        }
-        // A thousand terms of 126 bits would have to come together to pass the type.
-        let terms = form.iter();
-        let terms = terms.map(|(slot, c)| i128::from(values[*slot as usize]) * i128::from(*c));
-        Self::try_from(terms.sum::<i128>()).ok()
-    }
-
-    fn plus(self, constant: i64) -> Option<Self> {
-        self.checked_add(constant)
-    }
-
-    fn product(self, other: Self) -> Option<Self> {
-        self.checked_mul(other)
-    }
-
-    fn scalar(self) -> Fr {
-        Fr::from(self)
-    }
-
-    fn times(self, power: &Power) -> Fr {
-        // The integer as it is stands for itself divided by 2^256.
-        let product = Fr::new_unchecked(BigInt([self.unsigned_abs(), 0, 0, 0])) * power.shifted;
-        if self < 0 { -product } else { product }
-    }
-}
-
-impl Number for Fr {
-    fn form(form: &Slots, values: &[Self]) -> Option<Self> {
-        Some(
-            form.iter()
-                .map(|(slot, c)| values[*slot as usize] * Self::from(*c))
-                .sum(),
-        )
-    }
-
-    fn plus(self, constant: i64) -> Option<Self> {
-        Some(self + Self::from(constant))
-    }
-
-    fn product(self, other: Self) -> Option<Self> {
-        Some(self * other)
-    }
-
-    fn scalar(self) -> Fr {
-        self
-    }
-
-    fn times(self, power: &Power) -> Fr {
-        self * power.plain
+        // Products of two sums of cells near the prime.
+        let far = to_monty(crate::witness::P - 1);
+        witness.cpu.words.fill(far);
+        let assignment = Assignment::new(&shapes, &witness, &log, &air, 4).expect("a witness");
+        let chunk = assignment.chunk(TableAir::CPU, 2);
+        assert!(matches!(chunk.main, Values::Full(_)));
+        assert!(assignment.lookup(TableAir::CPU, 2, &challenges).is_ok());
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn collect(table: &TableAir, dropped: Option<&str>) -> Collected {
     let mut builder = Builder {
         main: RowWindow::from_two_rows(&cells, &next),
         // No AIR reads the next row of a fixed column.
-        fixed: RowWindow::from_two_rows(&fixed, &[]),
+        fixed: RowWindow::from_two_rows(&fixed, &fixed),
         public: &public,
         group: "",
         dropped,

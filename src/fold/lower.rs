@@ -218,6 +218,10 @@ impl Reducer {
                 return;
             };
             let variable = self.atom(self.pairs.len());
+            assert!(
+                !reads_next(&pair.to_vec()),
+                "a product that reads the next row"
+            );
             for expr in exprs.iter_mut() {
                 replace(expr, &pair, variable);
                 merge(expr);
@@ -461,3 +465,6 @@ fn on_copies(constraint: &Expr, handed: &[Form]) -> Expr {
         copied
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 mod assign;
 mod collect;
+mod evaluate;
 mod expr;
 mod instance;
 pub mod key;
