@@ -7,7 +7,6 @@
 
 use std::time::Instant;
 
-use ark_bn254::Fq;
 use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
 use ark_ff::PrimeField;
 use rewit::backend::curve::{Fr, G1Affine, G1Projective, Scalars};

@@ -429,7 +429,7 @@ fn other_statements_and_programs_are_refused() {
         ("index", "Folding Accumulator", |s| s.index += 1),
         ("pc", "PublicValue", |s| s.public[public::START_PC] += 1),
         ("cycles", "PublicValue", |s| {
-            s.public[public::NUM_CYCLES] += 1
+            s.public[public::NUM_CYCLES] += 1;
         }),
         ("cell before", "Known", |s| s.boundary[3].first ^= 1),
         ("cell after", "Known", |s| s.boundary[3].last ^= 1 << 31),

@@ -276,7 +276,8 @@ fn remodelled(change: impl FnOnce(&mut FoldMeasurement)) -> String {
 #[test]
 fn measurements_that_do_not_fit() {
     let has = |error: String, words: &str| assert!(error.contains(words), "{error}");
-    let cases: [(fn(&mut FoldMeasurement), &str); 22] = [
+    type Change = fn(&mut FoldMeasurement);
+    let cases: [(Change, &str); 22] = [
         (
             |m| m.parameters.backend = "cuda".into(),
             "hardware.gpu is missing",

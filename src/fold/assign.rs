@@ -13,6 +13,7 @@ use crate::backend::curve::{Fr, Scalars};
 use crate::stark::air::{ProgramAir, RangeAir, TableAir};
 use crate::stark::columns::{BOUNDARY_COLS, boundary_row, log_row, padded};
 use crate::stark::{Event, Statement};
+use crate::witness::layout::boundary;
 use crate::witness::{Matrix, Witness, from_monty};
 use crate::{Error, Result};
 
@@ -176,8 +177,15 @@ impl<'a> Assignment<'a> {
                 "chunks of 2^{log_rows} rows; --rows-per-chunk takes 2 to 65536"
             )));
         }
-        let boundary = Cells::columns(&witness.boundary, &BOUNDARY_COLS);
-        let known = Known::with_boundary(boundary, log, program);
+        let width = boundary::WIDTH;
+        if witness.boundary.width != width {
+            return Err(Error::Replay(format!(
+                "not a witness: the boundary table has {} columns, expected {width}",
+                witness.boundary.width
+            )));
+        }
+        let cells = Cells::columns(&witness.boundary, &BOUNDARY_COLS);
+        let known = Known::with_boundary(cells, log, program);
         let tables = shapes.each_ref().map(Evaluator::new);
         for (table, (name, matrix)) in witness.tables().into_iter().enumerate() {
             let height = matrix.height();

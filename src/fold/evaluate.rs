@@ -92,7 +92,10 @@ impl<'a> Evaluator<'a> {
     }
 
     fn slots(&self, form: &Form) -> Slots {
-        let coefficient = |c: i128| i64::try_from(c).expect("coefficients are a few dozen bits");
+        let coefficient = |c: i128| {
+            assert!(c.unsigned_abs() < 1 << 40, "coefficients have 40 bits");
+            c as i64
+        };
         let slot = |(atom, c): &(Atom, i128)| (self.slot(*atom) as u32, coefficient(*c));
         form.iter().map(slot).collect()
     }
@@ -175,7 +178,7 @@ impl Number for i64 {
         if let [(slot, 1)] = form[..] {
             return Some(values[slot as usize]);
         }
-        // A thousand terms of 126 bits would have to come together to pass the type.
+        // Values have 63 bits and coefficients 40 at most: it would take 2^24 terms to pass the type.
         let terms = form.iter();
         let terms = terms.map(|(slot, c)| i128::from(values[*slot as usize]) * i128::from(*c));
         Self::try_from(terms.sum::<i128>()).ok()

@@ -89,8 +89,11 @@ pub(super) fn lower(collected: &Collected) -> Lowered {
     let keeps = |i: usize, factors: &Factors| {
         i < num_every || (i < num_every + num_transition && reads_next(factors))
     };
-    let conditions: Vec<Option<Form>> = exprs.iter_mut().map(condition).collect();
-    let keeps = |i: usize, factors: &Factors| conditions[i].is_none() && keeps(i, factors);
+    let num_constraints = num_every + num_transition;
+    let constraints = exprs[..num_constraints].iter_mut();
+    let conditions: Vec<Option<Form>> = constraints.map(condition).collect();
+    let has_condition = |i: usize| conditions.get(i).is_some_and(Option::is_some);
+    let keeps = |i: usize, factors: &Factors| !has_condition(i) && keeps(i, factors);
     let mut products = Reducer::new(Atom::Product, 0);
     products.reduce(&mut exprs, keeps);
     for (expr, condition) in exprs.iter_mut().zip(&conditions) {
@@ -99,10 +102,25 @@ pub(super) fn lower(collected: &Collected) -> Lowered {
         }
     }
 
-    let mut rest = exprs.split_off(num_every + num_transition).into_iter();
+    // What later steps rely on; a constraint that broke one of these would be lost without a word.
+    let pairs = products.pairs.iter().flatten();
+    assert!(
+        pairs.flatten().all(|(atom, _)| is_of_a_row(*atom)),
+        "a product is of this row's cells"
+    );
+    let mut rest = exprs.split_off(num_constraints).into_iter();
+    assert!(
+        rest.as_slice().iter().all(|expr| expr.products.is_empty()),
+        "fields and counts of messages are linear"
+    );
     let transition = exprs.split_off(num_every);
     let mut every = exprs;
     every.extend(products.definitions());
+    let of_a_row = |expr: &Expr| expr.forms().flatten().all(|(atom, _)| is_of_a_row(*atom));
+    assert!(
+        every.iter().chain(rest.as_slice()).all(of_a_row),
+        "what holds in every row reads that row"
+    );
     let lookups = collected.messages.iter().map(|message| Lookup {
         bus: message.bus.clone(),
         fields: rest.by_ref().take(message.fields.len()).collect(),
@@ -148,6 +166,14 @@ pub(super) fn lower(collected: &Collected) -> Lowered {
         last,
         lookups,
     }
+}
+
+/// Whether every row has this, its chunk's last included.
+fn is_of_a_row(atom: Atom) -> bool {
+    matches!(
+        atom,
+        Atom::Cell(_) | Atom::Fixed(_) | Atom::Product(_) | Atom::Public(_)
+    )
 }
 
 fn reads_next(factors: &Factors) -> bool {
@@ -402,6 +428,10 @@ fn gather(constraints: Vec<Expr>) -> Gates {
     gathered.gates = chosen.into_iter().map(gate).collect();
     for mut constraint in quadratic {
         let (coefficient, factors) = constraint.products.remove(0);
+        assert!(
+            constraint.products.is_empty() && factors.len() == 2,
+            "a constraint keeps one product of two factors"
+        );
         let gates = gathered
             .gates
             .iter_mut()

@@ -259,6 +259,9 @@ pub(super) fn check_log_rows(log_rows: u32) -> Result<()> {
 /// The challenges of a session.
 ///
 /// - `commitments`: for every chunk of every table those to the known and the main part.
+///
+/// The instances' public values need not be among what they depend on: all but the sums, which come
+/// later, follow from the statement, the sizes and a chunk's place.
 pub(super) fn challenges(
     log_rows: u32,
     log_cycles: u32,

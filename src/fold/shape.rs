@@ -403,7 +403,7 @@ impl Writer<'_> {
             At::Row(_) => 1,
         };
         matrices.blocks.push(Block {
-            start: matrices.num_constraints as u32,
+            start: index(matrices.num_constraints),
             repeat,
             terms,
         });
@@ -484,6 +484,11 @@ impl Writer<'_> {
     }
 }
 
+/// A position as relations hold it.
+fn index(position: usize) -> u32 {
+    u32::try_from(position).expect("chunks of at most 2^16 rows have fewer than 2^32 variables")
+}
+
 /// Appends the terms of a linear combination, and says where.
 fn write(
     side: Combination,
@@ -491,22 +496,22 @@ fn write(
     coefficients: &mut Vec<Fr>,
     known: &mut HashMap<Fr, u32>,
 ) -> [u32; 2] {
-    let from = terms.len() as u32;
+    let from = index(terms.len());
     for ((start, step), coefficient) in side {
         if coefficient == Fr::ZERO {
             continue;
         }
         let coefficient = *known.entry(coefficient).or_insert_with(|| {
             coefficients.push(coefficient);
-            coefficients.len() as u32 - 1
+            index(coefficients.len()) - 1
         });
         terms.push(Term {
-            start: start as u32,
+            start: index(start),
             step,
             coefficient,
         });
     }
-    [from, terms.len() as u32]
+    [from, index(terms.len())]
 }
 
 /// A lookup's fingerprint as constants: alpha plus tag plus what the fields' constants add, and per field its power of beta.

@@ -286,16 +286,14 @@ mod tests {
     #[test]
     fn a_wrong_commitment_is_rejected_in_both_orders() {
         let (toy, key, chunks) = setup(4);
-        for part in 0..NUM_PARTS {
+        for (part, vector) in PART_NAMES.into_iter().enumerate() {
             for order in Order::ALL {
                 let mut chunks = chunks.clone();
                 chunks[2].0.parts[part] = key.points()[0];
                 let proof = fold(&toy.relation, &key, order, &chunks);
                 assert_eq!(
                     check_table(&toy.relation, &key, order, &proof),
-                    Err(FoldingError::Opening {
-                        vector: PART_NAMES[part]
-                    })
+                    Err(FoldingError::Opening { vector })
                 );
             }
         }
@@ -322,8 +320,7 @@ mod tests {
             rejects(&|p| p.accumulator.u += one, &field("u"));
             rejects(&|p| p.accumulator.x[1] += one, &field("x"));
             rejects(&|p| p.accumulator.error = point, &field("error"));
-            for part in 0..NUM_PARTS {
-                let name = PART_NAMES[part];
+            for (part, name) in PART_NAMES.into_iter().enumerate() {
                 rejects(&|p| p.accumulator.parts[part] = point, &field(name));
                 // The folding challenge changes, and with it everything.
                 rejects(&|p| p.instances[1].parts[part] = point, &field("u"));

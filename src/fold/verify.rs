@@ -1,6 +1,6 @@
 //! Verifying a folded segment: plain scalar code, no backend.
 //!
-//! [`Verifier::verify`] checks, in this order:
+//! [`Verifier::verify`] checks, in this order, 3 with 4 and then 6 with 7 table by table:
 //!
 //! 1. chunks have the rows the verifier asks for;
 //! 2. the statement is well formed ([`Statement::check`]);

@@ -304,7 +304,7 @@ fn additions() {
             let mut arena = Arena::new(path);
             arena.points.resize(len, Point::INFINITY);
             let mut sums = Sums::default();
-            let sign = |i: usize| if i % 3 == 0 { NEGATE } else { 0 };
+            let sign = |i: usize| if i.is_multiple_of(3) { NEGATE } else { 0 };
             let other = |i: usize| (i * 7 + 1) % size;
             for i in 0..len {
                 sums.push(i as u32 | sign(i / 2), other(i) as u32 | sign(i), i as u32);
