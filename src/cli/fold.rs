@@ -311,7 +311,9 @@ fn key(path: Option<&Path>, len: usize) -> Result<Arc<CommitmentKey>> {
             other => other,
         };
         let loaded = CommitmentKey::load(path).map_err(named)?;
-        loaded.check_derived().map_err(|error| named(error.into()))?;
+        loaded
+            .check_derived()
+            .map_err(|error| named(error.into()))?;
         key = Some(loaded);
     }
     let there = key.as_ref().map_or(0, CommitmentKey::len);
