@@ -270,18 +270,23 @@ fn fixed_row(air: &TableAir, row: usize) -> Vec<F> {
     trace.values[row * trace.width..][..trace.width].to_vec()
 }
 
-/// Whether the AIR accepts `changed`, which differs from the case's witness by `change`.
-fn air_accepts(case: &Case, changed: &Witness, change: Change) -> bool {
+/// The verdict on a changed witness: whether constraints hold, and whether buses balance.
+type Verdict = [bool; 2];
+
+/// What the AIR says of `changed`, which differs from the case's witness by `change`.
+fn judge(case: &Case, changed: &Witness, change: Change) -> Verdict {
     let Some((table, row)) = change.at else {
         let rows = 0..changed.cpu.height();
-        return rows
-            .into_iter()
-            .all(|row| !evaluate(case, changed, TableAir::CPU, row).0);
+        return [
+            rows.into_iter()
+                .all(|row| !evaluate(case, changed, TableAir::CPU, row).0),
+            true,
+        ];
     };
     let (_, before) = evaluate(case, &case.witness, table, row);
     let (failed, after) = evaluate(case, changed, table, row);
     let above = row > 0 && evaluate(case, changed, table, row - 1).0;
-    !failed && !above && before == after
+    [!failed && !above, before == after]
 }
 
 /// The R1CS of a case's tables at one chunk size. That the unchanged witness satisfies it is in `r1cs.rs`.
@@ -309,8 +314,8 @@ impl<'a> Folded<'a> {
         }
     }
 
-    /// Whether the R1CS accepts `changed`: every chunk that the change can reach, and the sum of all fractions.
-    fn accepts(&self, changed: &Witness, change: Change) -> bool {
+    /// What the R1CS says of `changed`: of every chunk that the change can reach, and of the sum of all fractions.
+    fn judge(&self, changed: &Witness, change: Change) -> Verdict {
         let Case { air, log, .. } = self.case;
         let assignment = Assignment::new(self.shapes, changed, log, air, self.log_rows).unwrap();
         let (table, chunks) = match change.at {
@@ -329,7 +334,7 @@ impl<'a> Folded<'a> {
             }
         };
         let mut difference = Fr::from(0);
-        chunks.into_iter().all(|index| {
+        let satisfied = chunks.into_iter().map(|index| {
             let chunk = assignment.chunk(table, index);
             let (lookup, sum) = assignment.lookup(table, index, &challenges()).unwrap();
             let before = self.original.lookup(table, index, &challenges()).unwrap().1;
@@ -343,7 +348,9 @@ impl<'a> Folded<'a> {
             relation
                 .check(&head, [&known, &main, &lookup], &error)
                 .is_ok()
-        }) && difference == Fr::from(0)
+        });
+        let satisfied = satisfied.fold(true, |all, satisfied| all & satisfied);
+        [satisfied, difference == Fr::from(0)]
     }
 }
 
@@ -371,8 +378,8 @@ fn changed_witnesses_are_judged_as_by_the_air() {
                 |witness, change| {
                     let back = apply(witness, *change);
                     let verdicts = [
-                        air_accepts(&case, witness, *change),
-                        folded.accepts(witness, *change),
+                        judge(&case, witness, *change) == [true; 2],
+                        folded.judge(witness, *change) == [true; 2],
                     ];
                     apply(witness, back);
                     (*change, verdicts)
@@ -390,7 +397,11 @@ fn changed_witnesses_are_judged_as_by_the_air() {
         for change in changes.iter().step_by(797) {
             let back = apply(&mut witness, *change);
             let ok = check(&case.program, &witness, &log).is_ok();
-            assert_eq!(air_accepts(&case, &witness, *change), ok, "{change:?}");
+            assert_eq!(
+                judge(&case, &witness, *change) == [true; 2],
+                ok,
+                "{change:?}"
+            );
             apply(&mut witness, back);
             judged[1] += 1;
         }
@@ -402,7 +413,8 @@ fn changed_witnesses_are_judged_as_by_the_air() {
     assert!(judged[0] > 5000 && judged[1] > 5, "{judged:?}");
 }
 
-/// The test above measures something: without any one group of constraints, the R1CS accepts what the AIR rejects.
+/// The test above measures something: without any one group of constraints, chunks are satisfied where constraints of the AIR
+/// fail.
 #[test]
 fn a_dropped_group_is_noticed() {
     let cases = [
@@ -419,13 +431,10 @@ fn a_dropped_group_is_noticed() {
             changes(&case.witness, 2, 11).par_iter().any(|change| {
                 let mut witness = case.witness.clone();
                 apply(&mut witness, *change);
-                folded.accepts(&witness, *change) && !air_accepts(case, &witness, *change)
+                folded.judge(&witness, *change)[0] && !judge(case, &witness, *change)[0]
             })
         });
-        // Single changes of what a system call does show in the log, whatever the constraints.
-        assert!(
-            noticed || group == "system call",
-            "dropping {group} is not noticed"
-        );
+        println!("without {group}: noticed {noticed}");
+        assert!(noticed, "dropping {group} is not noticed");
     }
 }
