@@ -66,10 +66,10 @@ fn small_chunks() {
     holds(&Cpu, &Run::new(elf, b"300\n".to_vec(), 10), 1, 4);
 }
 
-/// Chunks of 2^8 rows: all tables but that of ranges are one chunk.
+/// Chunks of 2^9 rows: all tables but that of ranges are one chunk.
 #[test]
 fn one_chunk_tables() {
-    let proofs = holds(&Cpu, &Run::new(guest(), input(), 8), 0, 8);
+    let proofs = holds(&Cpu, &Run::new(guest(), input(), 8), 0, 9);
     for proof in proofs {
         let chunks = proof.tables.iter().map(|table| table.instances.len());
         assert_eq!(chunks.filter(|chunks| *chunks == 1).count(), 4);
