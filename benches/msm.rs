@@ -157,7 +157,8 @@ mod peer {
     }
 
     pub(crate) fn back(point: &bn256::G1Affine) -> G1Affine {
-        let field = |value: bn256::Fq| ark_bn254::Fq::from_le_bytes_mod_order(value.to_repr().as_ref());
+        let field =
+            |value: bn256::Fq| ark_bn254::Fq::from_le_bytes_mod_order(value.to_repr().as_ref());
         G1Affine::new_unchecked(field(point.x), field(point.y))
     }
 }
