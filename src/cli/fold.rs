@@ -38,7 +38,7 @@ pub(crate) struct FoldArgs {
     #[arg(
         long,
         value_name = "K",
-        default_value_t = 13,
+        default_value_t = 14,
         value_parser = clap::value_parser!(u32).range(8..=22)
     )]
     segment_log_cycles: u32,
@@ -50,7 +50,7 @@ pub(crate) struct FoldArgs {
     order: Orders,
     /// Base-2 logarithms of the rows of a chunk, where a sample of chunks is folded: A..B with both
     /// ends, numbers separated by commas, or `none`.
-    #[arg(long, value_name = "LOGS", default_value = "4..12", value_parser = parse_sizes)]
+    #[arg(long, value_name = "LOGS", default_value = "3..12", value_parser = parse_sizes)]
     sizes: Sizes,
     /// Most folds of such a sample.
     #[arg(

@@ -43,8 +43,10 @@ pub(super) fn answers(
 }
 
 fn costs(sizes: &[SizeRow]) -> Option<String> {
-    let row = sizes.iter().rfind(|row| row.seconds().is_some());
-    let row = row.or(sizes.last())?;
+    // Of the largest chunks, but not on the word of a fold or two.
+    let folds = |row: &SizeRow| row.fold.as_ref().map_or(0, |times| times.samples.len());
+    let timed = |least: usize| sizes.iter().rfind(move |row| folds(row) >= least);
+    let row = timed(3).or_else(|| timed(1)).or(sizes.last())?;
     let cpu = row.cpu()?;
     let rows = (1u64 << row.log_rows) as f64;
     let folded = cpu.accumulator_bytes() as f64;
@@ -64,7 +66,7 @@ fn costs(sizes: &[SizeRow]) -> Option<String> {
              folds).",
             format_seconds(seconds / rows),
             format_seconds(seconds / rows * SEGMENT_ROWS),
-            row.fold.as_ref().map_or(0, |times| times.samples.len())
+            folds(row)
         ));
     }
     Some(text)

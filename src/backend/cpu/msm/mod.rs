@@ -33,6 +33,8 @@ use sort::{Vector, sort};
 
 /// Operands that are added up together; fewer in tests, so that small ones have several ranges.
 const RANGE: usize = if cfg!(test) { 1 << 10 } else { 1 << 15 };
+/// Operands that are worth a thread.
+const FEW: usize = if cfg!(test) { 1 << 6 } else { 1 << 11 };
 /// Scalars of a multiplication that is done in one piece.
 const PIECE: usize = if cfg!(test) { 1 << 13 } else { 1 << 21 };
 /// Digits of the multiplications that are done together.
@@ -159,6 +161,11 @@ impl Bases {
                 self.len
             );
         }
+        // Into the pool once rather than for every loop: what waits outside is woken up each time.
+        rayon::scope(|_| self.in_pool(first, scalars))
+    }
+
+    fn in_pool(&self, first: usize, scalars: &[Scalars<'_>]) -> Vec<G1Projective> {
         // Vectors of one kind and about one length are multiplied together, to share inversions.
         let mut sums = vec![G1Projective::zero(); scalars.len()];
         let mut order: Vec<usize> = (0..scalars.len())
@@ -255,7 +262,8 @@ impl Bases {
         let log_buckets = width - 1;
         let sorted = sort(vectors, 1 << log_buckets, first, self.len);
         let total = sorted.operands.len();
-        let threads = rayon::current_num_threads();
+        // Few additions take less time than waking another thread up.
+        let threads = rayon::current_num_threads().min(total.div_ceil(FEW)).max(1);
         let range = total.div_ceil(threads).clamp(1, RANGE);
         let lists: Vec<Vec<Bucket>> = (0..total.div_ceil(range))
             .into_par_iter()
