@@ -20,7 +20,7 @@ packages=(
     nvidia-cuda-cccl==13.0.85
 )
 if [ "${1:-}" = --tools ]; then
-    packages+=(nvidia-cuda-cuobjdump==13.0.85 nvidia-cuda-nvdisasm==13.0.85)
+    packages+=(nvidia-cuda-cuobjdump==13.2.51 nvidia-cuda-nvdisasm==13.2.51)
 elif [ $# != 0 ]; then
     echo "usage: ci/nvcc.sh [--tools]" >&2
     exit 2

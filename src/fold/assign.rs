@@ -251,7 +251,7 @@ impl<'a> Assignment<'a> {
 
     /// A chunk of a table, without its fractions.
     ///
-    /// Cost: about 2 µs for a row of the cpu table.
+    /// Cost: a few microseconds for a row of the cpu table.
     /// # Panics
     /// If there is no such chunk.
     pub fn chunk(&self, table: usize, index: usize) -> Chunk {
@@ -334,7 +334,7 @@ impl<'a> Assignment<'a> {
     ///
     /// - returns: the lookup part.
     ///
-    /// Cost: about 10 µs for a row of the cpu table.
+    /// Cost: some ten microseconds for a row of the cpu table, most of it products of scalars.
     /// # Errors
     /// [`Error::Resource`] if a message in use has no fraction at these challenges: odds of about one in 2^230, so they were not
     /// drawn at random.

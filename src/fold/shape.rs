@@ -87,7 +87,7 @@ impl Shape {
     ///
     /// - `table`: position in [`TableAir::NAMES`].
     ///
-    /// Cost: fractions of a second for the cpu table.
+    /// Cost: below a second for the cpu table.
     /// # Panics
     /// If there is no such table.
     pub fn new(table: usize) -> Self {
