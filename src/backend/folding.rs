@@ -52,7 +52,7 @@ pub trait Folding: Sync {
     /// Brings a commitment key to where the backend computes.
     ///
     /// # Errors
-    /// Those of the device; [`Error::OutOfDeviceMemory`](crate::Error::OutOfDeviceMemory) if the points alone do not fit.
+    /// Those of the device; [`Error::OutOfDeviceMemory`] if the points alone do not fit.
     fn upload_key(&self, points: &[G1Affine], options: KeyOptions) -> Result<Self::Key>;
 
     /// Brings matrices to where the backend computes.
@@ -79,7 +79,7 @@ pub trait Folding: Sync {
     /// - returns: `Σ_i scalars[i] · key[first + i]` for each vector.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) if the key is too short; those of the device.
+    /// [`Error::Usage`] if the key is too short; those of the device.
     /// # Source
     /// Pippenger's bucket method.
     fn msm(
@@ -95,7 +95,7 @@ pub trait Folding: Sync {
     /// - `parts`: the rest of `z`.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) if `z` has not the matrices' number of variables; those of the device.
+    /// [`Error::Usage`] if `z` has not the matrices' number of variables; those of the device.
     fn products(
         &self,
         matrices: &Self::Matrices,
@@ -107,7 +107,7 @@ pub trait Folding: Sync {
     /// `T = A·z₁ ∘ B·z₂ + A·z₂ ∘ B·z₁ − u₁·C·z₂ − u₂·C·z₁`.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) if the lengths differ; those of the device.
+    /// [`Error::Usage`] if the lengths differ; those of the device.
     /// # Source
     /// Nova (eprint 2021/370), section 4.
     fn cross_term(
@@ -119,7 +119,7 @@ pub trait Folding: Sync {
     /// Adds a multiple of a vector to another: `y ← y + r·x`.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) if the lengths differ; those of the device.
+    /// [`Error::Usage`] if the lengths differ; those of the device.
     fn axpy(&self, y: &mut Self::Vector, r: Fr, x: &Self::Vector) -> Result<()>;
 }
 

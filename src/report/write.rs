@@ -24,7 +24,7 @@ pub fn write(path: &Path, result: &ResultFile) -> Result<()> {
     write_text(path, &to_json(result))
 }
 
-/// Writes the text of a result file as [`write`] does.
+/// Writes the text of a result file as [`write()`] does.
 ///
 /// # Errors
 /// [`Error::Io`] naming the file.
