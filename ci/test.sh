@@ -54,16 +54,18 @@ export REWIT_LIBCUDA=$PWD/target/standin/libcuda.so.1 REQUIRE_CUDA=1
 kernels=$(mktemp)
 trap 'rm -f "$results" "$kernels"' EXIT
 
-log "lints with CUDA"
-cargo clippy --release --all-targets --locked --features cuda -- -D warnings
+# With other projects' code that ours is timed beside, too: it is compiled once for all that follows.
+log "lints with CUDA and peers"
+cargo clippy --release --all-targets --locked --features cuda,peers -- -D warnings
 
-log "tests with CUDA"
-REWIT_STANDIN_LOG=$kernels cargo test --release --locked --no-fail-fast --features cuda --lib \
-  --test backends --test 'cuda_*' 2>&1 | tee -a "$results"
+log "tests with CUDA and peers"
+REWIT_STANDIN_LOG=$kernels cargo test --release --locked --no-fail-fast --features cuda,peers --lib \
+  --test backends --test folding_backends --test 'cuda_*' 2>&1 | tee -a "$results"
 export REWIT_STANDIN_LOG=$kernels
-cargo bench --locked --features cuda --bench cuda -- --test
+cargo bench --locked --features cuda,peers --bench cuda -- --test
 unset REWIT_STANDIN_LOG
 ci/kernels-covered.sh "$kernels"
+cargo bench --locked --features cuda,peers --bench msm -- --test
 
 log "every benchmark once"
 cargo bench --locked -- --test 2>&1 | grep -vE '^(Testing|Success|$)'

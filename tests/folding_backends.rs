@@ -1,4 +1,5 @@
-//! One suite of folding's stages over every backend: against loops over arkworks' types, and both side by side.
+//! One suite of folding's stages over every backend: against loops over arkworks' types, and both
+//! side by side.
 
 #[cfg(feature = "cuda")]
 mod device;

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use rewit::measure::{
-    Gpu, Guest, Hardware, Key, Kind, MeasuredSegment, Measurement, Parameters, ProvenSegment, Row,
-    Rows, Selection, Simd, Stage,
+    FoldedSample, Gpu, Guest, Hardware, Key, Kind, MeasuredSegment, Measurement, Parameters,
+    ProvenSegment, Row, Rows, Selection, Simd, Stage, TableSize,
 };
 use rewit::model::Crossing;
 use rewit::report::{ResultFile, SCHEMA_VERSION, read, render, schema, to_json, write};
@@ -54,6 +54,11 @@ fn sample() -> ResultFile {
             seconds / 2.0,
         );
     }
+    for (part, seconds) in [("commit", 0.0625), ("cross-term", 0.001), ("rest", 0.0625)] {
+        for _ in 0..2 {
+            rows.add(Key::fold("cpu", part), Some(3), seconds);
+        }
+    }
     rows.add(Key::prove("cpu", None), Some(3), 18.5);
     rows.add(Key::proof(Stage::Verify, None), Some(3), 0.0065);
     for (part, bytes) in [("argument", 478_560.0), ("statement", 33_583.0)] {
@@ -88,6 +93,7 @@ fn sample() -> ResultFile {
             threads: 2,
             samples: 3,
             proofs: 1,
+            folds: 1,
             proof: Some(PARAMS),
         },
         num_segments: 12,
@@ -101,6 +107,29 @@ fn sample() -> ResultFile {
             johnson_bits: Some(100.125),
             conjectured_bits: 125.5,
             peak_memory_bytes: Some(4_300_000_000),
+        }],
+        folds: vec![FoldedSample {
+            index: 3,
+            kind: Kind::Measured,
+            folds: 2,
+            fresh_witness_bytes: 23_000.0,
+            cpu: TableSize {
+                table: "cpu".into(),
+                rows: 1 << 20,
+                log_rows: 6,
+                num_chunks: 1 << 14,
+                quadratic: 13_769,
+                linear: 701,
+                public: 18,
+                known: 0,
+                main: 22_483,
+                lookup: 2_050,
+                cell_bytes: 44_544,
+                fresh_bytes: 680,
+                instance_bytes: 744,
+                folded_bytes: 1_225_672,
+            },
+            segment_bytes: 1_380_000,
         }],
         rows,
         notes: vec!["a note".into()],

@@ -14,7 +14,8 @@ pub struct Term {
     pub coefficient: u32,
 }
 
-/// A constraint `⟨a, z⟩ · ⟨b, z⟩ = ⟨c, z⟩` that holds `repeat` times, with `z` moved on by a row each time.
+/// A constraint `⟨a, z⟩ · ⟨b, z⟩ = ⟨c, z⟩` that holds `repeat` times, with `z` moved on by a row
+/// each time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Block {
     /// Index of the first repetition's constraint; the others follow it.
@@ -27,8 +28,9 @@ pub struct Block {
 
 /// The matrices A, B and C of a chunk, stored once per row and not once per chunk.
 ///
-/// `z` is the instance's head `(u, x)` followed by the parts of the witness. Every part holds its columns one after another,
-/// `[column][row]`, so that neighbouring repetitions read neighbouring scalars.
+/// `z` is the instance's head `(u, x)` followed by the parts of the witness. Every part holds its
+/// columns one after another, `[column][row]`, so that neighbouring repetitions read neighbouring
+/// scalars.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Matrices {
     /// Length of `z`.
@@ -47,8 +49,8 @@ impl Matrices {
     /// Refuses matrices that name what there is not.
     ///
     /// # Errors
-    /// [`Error::Usage`] if blocks overlap, descend or pass the number of constraints, or a range, a variable or a coefficient is
-    /// out of range.
+    /// [`Error::Usage`] if blocks overlap, descend or pass the number of constraints, or a range, a
+    /// variable or a coefficient is out of range.
     pub fn check(&self) -> Result<()> {
         let refuse = |block: usize, what: String| {
             Err(Error::Usage(format!(

@@ -10,6 +10,7 @@ mod matrices;
 pub mod types;
 
 pub use checked::Checked;
+pub(crate) use cpu::msm::powers;
 pub use cpu::msm::{Bases, msm};
 pub use cpu::{Cpu, CpuMatrices, CpuTree, CpuVector};
 pub use folding::{Folding, KeyOptions, Products};

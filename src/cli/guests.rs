@@ -22,6 +22,21 @@ pub(crate) struct Guest {
     pub(crate) input: Vec<u8>,
 }
 
+impl Guest {
+    /// What result files say of it before it has run to its end.
+    pub(crate) fn measured(&self) -> rewit::measure::Guest {
+        rewit::measure::Guest {
+            name: self.name.clone(),
+            elf_bytes: self.program.elf().len() as u64,
+            elf_blake3: blake3::Hash::from(*self.program.digest()).to_string(),
+            input_bytes: self.input.len() as u64,
+            input_blake3: blake3::hash(&self.input).to_string(),
+            cycles: 0,
+            exit_code: None,
+        }
+    }
+}
+
 struct BuiltIn {
     name: &'static str,
     elf: &'static [u8],

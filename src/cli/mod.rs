@@ -4,6 +4,7 @@ mod backend;
 mod devices;
 mod exec;
 mod files;
+mod fold;
 mod guests;
 mod inspect;
 mod out;
@@ -18,7 +19,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use rewit::ship::{Compression, Encoding};
 use rewit::{Error, Result};
@@ -57,6 +58,8 @@ enum Command {
     Prove(prove::ProveArgs),
     /// Verify proofs of segments, and that they are one run.
     Verify(prove::VerifyArgs),
+    /// Fold a segment as R1CS over BN254, chunk by chunk, and measure what that costs at any chunk size.
+    Fold(fold::FoldArgs),
     /// Measure how long proofs are and how secure, over a grid of parameters.
     ProofSize(proof_size::ProofSizeArgs),
     /// Check result files.
@@ -66,12 +69,25 @@ enum Command {
     /// List the built-in guests and their inputs.
     Guests,
     /// Print the JSON Schema of result files.
-    Schema,
+    Schema {
+        /// Which files.
+        #[arg(value_enum, default_value = "run")]
+        of: SchemaOf,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// Result files of which there is a schema.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SchemaOf {
+    /// Those of `rewit run`.
+    Run,
+    /// Those of `rewit fold`.
+    Fold,
 }
 
 /// The guest and its input.
@@ -141,11 +157,18 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Inspect(args) => inspect::inspect(&args).map(done),
         Command::Prove(args) => prove::prove(&args).map(done),
         Command::Verify(args) => prove::verify(&args).map(done),
+        Command::Fold(args) => fold::fold(&args).map(done),
         Command::ProofSize(args) => proof_size::proof_size(&args).map(done),
         Command::Validate(args) => validate::validate(&args).map(done),
         Command::Devices => devices::devices().map(done),
         Command::Guests => guests::list().map(done),
-        Command::Schema => print(rewit::report::schema().as_bytes()).map(done),
+        Command::Schema { of } => {
+            let schema = match of {
+                SchemaOf::Run => rewit::report::schema(),
+                SchemaOf::Fold => rewit::report::folding_schema(),
+            };
+            print(schema.as_bytes()).map(done)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "rewit", &mut script);
@@ -185,6 +208,14 @@ fn ignore_broken_pipe(written: io::Result<()>, name: &str) -> Result<()> {
         }),
         _ => Ok(()),
     }
+}
+
+/// The time, RFC 3339 in UTC, in whole seconds.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second())
+        .unwrap_or(now)
+        .to_string()
 }
 
 /// Sets the number of threads for everything that is parallel; returns it.

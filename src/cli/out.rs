@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rewit::report::{self, ResultFile};
+use rewit::report;
 use rewit::{Error, Result};
 
 use super::files::{failed, read_file_up_to, refuse_same};
@@ -61,17 +61,14 @@ impl Out {
     /// Writes progress, if it is time.
     ///
     /// - `always`: whether it is time in any case.
-    pub(crate) fn progress(
-        &mut self,
-        always: bool,
-        result: impl FnOnce() -> ResultFile,
-    ) -> Result<()> {
+    /// - `result`: the file's text.
+    pub(crate) fn progress(&mut self, always: bool, result: impl FnOnce() -> String) -> Result<()> {
         let Some(partial) = &self.partial else {
             return Ok(());
         };
         let start = Instant::now();
         if always || start >= self.next {
-            report::write(partial, &result()).map_err(name)?;
+            report::write_text(partial, &result()).map_err(name)?;
             self.written = true;
             let end = Instant::now();
             self.next = end + PAUSE.max((end - start) * PAUSE_PER_WRITE);
@@ -80,11 +77,11 @@ impl Out {
     }
 
     /// Writes the complete result and gives it its name.
-    pub(crate) fn finish(&self, result: &ResultFile) -> Result<()> {
+    pub(crate) fn finish(&self, result: &str) -> Result<()> {
         let Some(partial) = &self.partial else {
-            return report::write(&self.target, result).map_err(name);
+            return report::write_text(&self.target, result).map_err(name);
         };
-        report::write(partial, result).map_err(name)?;
+        report::write_text(partial, result).map_err(name)?;
         let failed = failed(format!("--out {}", self.target.display()));
         fs::rename(partial, &self.target).map_err(failed)
     }
@@ -112,7 +109,9 @@ fn refuse_other_files(path: &Path) -> Result<()> {
         && (found.len() == 0
             || read_file_up_to(path, report::MAX_BYTES as u64)
                 .map_err(failed(format!("--out {}", path.display())))?
-                .is_some_and(|bytes| report::is_result_file(&bytes)));
+                .is_some_and(|bytes| {
+                    report::is_result_file(&bytes) || report::is_folding_file(&bytes)
+                }));
     if ours {
         return Ok(());
     }

@@ -104,10 +104,7 @@ pub(crate) struct ProofSizeArgs {
 /// Runs the suite and prints the table.
 pub(crate) fn proof_size(args: &ProofSizeArgs) -> Result<()> {
     let started = Instant::now();
-    let now = jiff::Timestamp::now();
-    let created = jiff::Timestamp::from_second(now.as_second())
-        .unwrap_or(now)
-        .to_string();
+    let created = super::now();
     use_threads(args.threads)?;
     let options = Options {
         targets: args.bits.clone(),

@@ -44,6 +44,9 @@ pub(crate) struct RunArgs {
     /// How many of the segments measured to prove, from the first; 0 proves none.
     #[arg(long, value_name = "N", default_value_t = 1)]
     prove: u32,
+    /// Of how many of the segments measured to fold a sample of chunks, from the first; 0 folds none.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    fold: u32,
     #[command(flatten)]
     params: ParamArgs,
     #[command(flatten)]
@@ -121,6 +124,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         threads: use_threads(args.threads)?,
         samples: args.samples,
         proofs: if proof.is_some() { args.prove } else { 0 },
+        folds: args.fold,
         proof,
     };
     let job = Job {
@@ -134,10 +138,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
 
     let mut hardware = Hardware::detect();
     hardware.gpu = backend.gpu();
-    let now = jiff::Timestamp::now();
-    let created = jiff::Timestamp::from_second(now.as_second())
-        .unwrap_or(now)
-        .to_string();
+    let created = super::now();
     let file = |measurement: &Measurement, complete| {
         let elapsed = started.elapsed().as_secs_f64();
         ResultFile::new(measurement, &hardware, &created, elapsed, complete)
@@ -148,7 +149,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         bar.set_position(progress.step);
         bar.set_message(progress.done.to_owned());
         match &mut out {
-            Some(out) => out.progress(progress.milestone, || file(progress.so_far, false)),
+            Some(out) => out.progress(progress.milestone, || {
+                report::to_json(&file(progress.so_far, false))
+            }),
             None => Ok(()),
         }
     };
@@ -163,7 +166,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
 
     let result = file(&measurement, true);
     if let Some(out) = &out {
-        out.finish(&result)?;
+        out.finish(&report::to_json(&result))?;
     }
     if measurement.guest.exit_code != Some(0) {
         let code = measurement.guest.exit_code.unwrap_or(0);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rewit::report::{MAX_BYTES, read};
+use rewit::report::{MAX_BYTES, is_folding_file, read, read_folding};
 use rewit::{Error, Result};
 
 use super::files::{failed, read_file_up_to};
@@ -28,16 +28,24 @@ pub(crate) fn validate(args: &ValidateArgs) -> Result<()> {
                     "more than {MAX_BYTES} bytes, expected at most that"
                 ))
             })?;
-        let result = read(&bytes).map_err(|error| match error {
+        let name_file = |error| match error {
             Error::ResultFile(what) => of_file(what),
             other => other,
-        })?;
-        let state = if result.complete {
+        };
+        let (complete, what) = if is_folding_file(&bytes) {
+            let file = read_folding(&bytes).map_err(name_file)?;
+            let sizes = file.measured.sizes.len();
+            (file.complete, format!("folding at {sizes} chunk sizes"))
+        } else {
+            let file = read(&bytes).map_err(name_file)?;
+            (file.complete, format!("{} rows", file.rows.len()))
+        };
+        let state = if complete {
             "complete"
         } else {
             "of a run that did not end"
         };
-        print(format!("{name}: valid, {state}, {} rows\n", result.rows.len()).as_bytes())?;
+        print(format!("{name}: valid, {state}, {what}\n").as_bytes())?;
     }
     Ok(())
 }

@@ -99,6 +99,9 @@ pub struct TableProof {
 pub struct FoldProof {
     /// Base-2 logarithm of the rows of a chunk; tables with fewer rows are one chunk.
     pub log_rows: u32,
+    /// Base-2 logarithm of the rows of the cpu table. The other tables' are those that program and
+    /// statement give.
+    pub log_cycles: u32,
     /// The order in which the chunks were folded.
     pub order: Order,
     /// The tables, in the order of [`TableAir::NAMES`](crate::stark::air::TableAir::NAMES).

@@ -1,14 +1,16 @@
 //! The commitment key: generators of BN254 G1 that nobody knows a relation between.
 //!
-//! Generator `i` is the first point among the 32-byte candidates that BLAKE3 puts out in its key derivation mode, with
-//! [`DOMAIN`] as context and `i` as material (u64, little-endian): bit 254 of a candidate is cleared, and what is left is read as a
-//! compressed point: x in the low bits, the choice between the roots in the highest. A candidate is a point with
-//! probability 0.378 (x is below the field's order with 0.756, `x³ + 3` is a square with 1/2). There is no trapdoor: to know a relation is to know
-//! discrete logarithms of hashes.
+//! Generator `i` is the first point among the 32-byte candidates that BLAKE3 puts out in its key
+//! derivation mode, with [`DOMAIN`] as context and `i` as material (u64, little-endian): bit 254 of
+//! a candidate is cleared, and what is left is read as a compressed point: x in the low bits, the
+//! choice between the roots in the highest. A candidate is a point with probability 0.378 (x is
+//! below the field's order with 0.756, `x³ + 3` is a square with 1/2). There is no trapdoor: to
+//! know a relation is to know discrete logarithms of hashes.
 //!
-//! A commitment is `Σ scalar_i · G_i`, without blinding: it binds, but does not hide. It binds as long as nobody
-//! knows a relation between generators, so several commitments may use the same ones: each is opened on its
-//! own, and the transcript says what it commits to. Keys of any length begin with the same points.
+//! A commitment is `Σ scalar_i · G_i`, without blinding: it binds, but does not hide. It binds as
+//! long as nobody knows a relation between generators, so several commitments may use the same
+//! ones: each is opened on its own, and the transcript says what it commits to. Keys of any length
+//! begin with the same points.
 //!
 //! A key file:
 //!
@@ -20,8 +22,8 @@
 //! 52  n points of 64 bytes: x and y, each little-endian and below the field's order
 //! ```
 //!
-//! Points are not compressed: to decompress one takes a square root, and to derive it takes two or three, so a
-//! file of half the size would save little of the time that the file is for.
+//! Points are not compressed: to decompress one takes a square root, and to derive it takes two, so
+//! a file of half the size would save little of the time that the file is for.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -31,7 +33,7 @@ use ark_bn254::Fq;
 use ark_ec::{CurveGroup, VariableBaseMSM};
 use rayon::prelude::*;
 
-use super::point::{INFINITY, decompress, field_bytes, field_element, is_on_curve};
+use super::point::{INFINITY, decompress_all, field_bytes, field_element, is_on_curve};
 use crate::backend::curve::{G1Affine, G1Projective, Scalars};
 use crate::{Error, Result};
 
@@ -121,6 +123,9 @@ pub enum KeyError {
     },
 }
 
+/// Generators that a thread derives together.
+const TOGETHER: usize = 256;
+
 /// Generators to commit with.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CommitmentKey {
@@ -130,10 +135,12 @@ pub struct CommitmentKey {
 impl CommitmentKey {
     /// Derives the first `len` generators.
     ///
-    /// Cost: 2.6 hashes of 32 bytes and 2 square roots per generator.
+    /// Cost: 2.6 candidates and 2 square roots per generator; 2.7 µs of processor time with AVX-512
+    /// IFMA (AMD EPYC Zen 5, 2026-11).
     ///
     /// # Errors
-    /// [`Error::Usage`] if `len` is 0 or above [`MAX_POINTS`]; [`Error::Resource`] if there is no memory.
+    /// [`Error::Usage`] if `len` is 0 or above [`MAX_POINTS`]; [`Error::Resource`] if there is no
+    /// memory.
     pub fn derive(len: usize) -> Result<Self> {
         let mut key = Self { points: Vec::new() };
         key.extend(len)?;
@@ -156,8 +163,12 @@ impl CommitmentKey {
             let bytes = more * size_of::<G1Affine>();
             Error::Resource(format!("no memory for {} MB of points", bytes / 1_000_000))
         })?;
-        self.points
-            .par_extend((from..len).into_par_iter().map(|at| generator(at as u64)));
+        self.points.resize(from + more, G1Affine::identity());
+        let chunks = self.points[from..].par_chunks_mut(TOGETHER).enumerate();
+        chunks.for_each(|(chunk, points)| {
+            let first = from + chunk * TOGETHER;
+            points.copy_from_slice(&generators(first as u64, points.len()));
+        });
         Ok(())
     }
 
@@ -174,7 +185,8 @@ impl CommitmentKey {
 
     /// Commits to scalars: `Σ_i scalars[i] · points[i]`.
     ///
-    /// By arkworks' multi-scalar multiplication, so that to check a commitment with it shares no code with the backends.
+    /// By arkworks' multi-scalar multiplication, so that to check a commitment with it shares no
+    /// code with the backends.
     ///
     /// # Errors
     /// [`Error::Usage`] if there are more scalars than generators.
@@ -193,16 +205,22 @@ impl CommitmentKey {
         Ok(sum.into_affine())
     }
 
-    /// Compares every point with the generator that is derived by hashing: whoever does not trust a file's author has
-    /// to, since a chosen point may have a known relation to others.
+    /// Compares every point with the generator that is derived by hashing: whoever does not trust a
+    /// file's author has to, since a chosen point may have a known relation to others.
     ///
     /// Cost: that of [`derive`](Self::derive).
     ///
     /// # Errors
     /// [`KeyError::NotDerived`] names the first that differs.
     pub fn check_derived(&self) -> Result<(), KeyError> {
-        let points = self.points.par_iter().enumerate();
-        match points.find_map_first(|(at, point)| (*point != generator(at as u64)).then_some(at)) {
+        let chunks = self.points.par_chunks(TOGETHER).enumerate();
+        let differing = chunks.find_map_first(|(chunk, points)| {
+            let first = chunk * TOGETHER;
+            let derived = generators(first as u64, points.len());
+            let at = points.iter().zip(&derived).position(|(a, b)| a != b)?;
+            Some(first + at)
+        });
+        match differing {
             Some(point) => Err(KeyError::NotDerived { point }),
             None => Ok(()),
         }
@@ -276,7 +294,7 @@ impl CommitmentKey {
 
     /// Reads the bytes of a key file.
     ///
-    /// Memory: 72 bytes per point, after the number of points has been found to be that of the bytes.
+    /// Nothing is allocated before the number of points has been found to be that of the bytes.
     ///
     /// # Errors
     /// One variant per reason; the first bad point.
@@ -336,19 +354,33 @@ fn decode_header(bytes: &[u8]) -> Result<(&[u8; HEADER_BYTES], u64), KeyError> {
     Ok((header, expected))
 }
 
-/// Derives a generator.
-fn generator(index: u64) -> G1Affine {
-    let mut candidates = blake3::Hasher::new_derive_key(DOMAIN)
-        .update(&index.to_le_bytes())
-        .finalize_xof();
-    loop {
-        let mut candidate = [0; COORDINATE_BYTES];
-        candidates.fill(&mut candidate);
-        candidate[COORDINATE_BYTES - 1] &= !INFINITY;
-        if let Ok(point) = decompress(&candidate) {
-            return point;
-        }
+/// Derives `len` generators from number `first` on.
+fn generators(first: u64, len: usize) -> Vec<G1Affine> {
+    let stream = |index: u64| {
+        let mut hasher = blake3::Hasher::new_derive_key(DOMAIN);
+        hasher.update(&index.to_le_bytes()).finalize_xof()
+    };
+    let mut streams: Vec<_> = (first..).take(len).map(stream).collect();
+    let mut points = vec![G1Affine::identity(); len];
+    let mut missing: Vec<usize> = (0..len).collect();
+    while !missing.is_empty() {
+        let candidates = missing.iter().map(|at| {
+            let mut candidate = [0; COORDINATE_BYTES];
+            streams[*at].fill(&mut candidate);
+            candidate[COORDINATE_BYTES - 1] &= !INFINITY;
+            candidate
+        });
+        let candidates: Vec<_> = candidates.collect();
+        let mut found = decompress_all(&candidates).into_iter();
+        missing.retain(|at| match found.next() {
+            Some(Ok(point)) => {
+                points[*at] = point;
+                false
+            }
+            _ => true,
+        });
     }
+    points
 }
 
 /// The digest of a key file.
@@ -394,8 +426,8 @@ mod tests {
     use super::*;
     use crate::backend::curve::Fr;
 
-    /// The derivation from its description: BLAKE3's stateless key derivation of one long output, and
-    /// arkworks' decoding.
+    /// The derivation from its description: BLAKE3's stateless key derivation of one long output,
+    /// and arkworks' decoding.
     fn derived(index: u64) -> G1Affine {
         let mut candidates = [0; 32 * 64];
         let mut hasher = blake3::Hasher::new_derive_key("rewit 2026-11 commitment key BN254 G1");

@@ -1,6 +1,7 @@
 //! Fiat–Shamir: challenges drawn by BLAKE3 from all that was said before.
 //!
-//! A transcript is a BLAKE3 hash of a sequence of messages. Each is encoded so that no two sequences have the same bytes:
+//! A transcript is a BLAKE3 hash of a sequence of messages. Each is encoded so that no two
+//! sequences have the same bytes:
 //!
 //! ```text
 //! 1  kind: 0 bytes, 1 scalars, 2 points, 3 challenge
@@ -10,10 +11,11 @@
 //! .  the bytes; scalars of 32 bytes, little-endian; points of 32 bytes, compressed
 //! ```
 //!
-//! The hash is in BLAKE3's key derivation mode, with the protocol's name as context. A challenge is drawn by appending a message of
-//! its kind without content, and reading the extended output of all so far: 64 bytes for a scalar, which is 512 bits reduced modulo
-//! the group's order (less than 2^-256 from uniform), or 16 bytes for a scalar below 2^128. What follows is hashed
-//! with the messages before it, so it depends on all of them.
+//! The hash is in BLAKE3's key derivation mode, with the protocol's name as context. A challenge is
+//! drawn by appending a message of its kind without content, and reading the extended output of all
+//! so far: 64 bytes for a scalar, which is 512 bits reduced modulo the group's order (less than
+//! 2^-256 from uniform), or 16 bytes for a scalar below 2^128. What follows is hashed with the
+//! messages before it, so it depends on all of them.
 
 use ark_ff::PrimeField;
 
@@ -85,7 +87,8 @@ impl Transcript {
         Fr::from(u128::from_le_bytes(bytes))
     }
 
-    /// A digest of all so far, which changes nothing: transcripts with the same digest give the same challenges.
+    /// A digest of all so far, which changes nothing: transcripts with the same digest give the
+    /// same challenges.
     pub fn digest(&self) -> blake3::Hash {
         self.hasher.finalize()
     }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::run::{State, another, time};
 use super::{Captured, Job, Key, Stage};
-use crate::backend::Regenerated;
+use crate::backend::{Backend, Folding, Regenerated};
 use crate::ship::{Compression, Encoding, ShipError, decode, encode};
 use crate::stark::Proving;
 use crate::witness::Witness;
 use crate::{Error, Result};
 
-impl<B: Proving> State<'_, '_, B> {
+impl<B: Proving + Folding> State<'_, '_, B> {
     /// Measures one encoding of one segment in every compression, and regenerates from it.
     pub(super) fn encoding(
         &mut self,
@@ -130,17 +130,17 @@ impl<B: Proving> State<'_, '_, B> {
         if witness.digest() != reference {
             return Err(Error::Differs(format!(
                 "{} regenerates another witness than the recorded values",
-                backend.name()
+                Backend::name(backend)
             )));
         }
         self.spare = witness;
         self.add(
-            Key::regenerate(encoding, backend.name(), None),
+            Key::regenerate(encoding, Backend::name(backend), None),
             Some(index),
             took,
         );
         for (part, took) in parts {
-            let key = Key::regenerate(encoding, backend.name(), Some(part));
+            let key = Key::regenerate(encoding, Backend::name(backend), Some(part));
             self.add(key, Some(index), took);
         }
         Ok(took)

@@ -4,14 +4,25 @@
 
 mod capture;
 mod encodings;
+mod folding;
+mod folds;
 mod hardware;
 mod memory;
+#[cfg(feature = "peers")]
+pub mod peers;
 pub mod proof_size;
 mod proofs;
 mod run;
 mod stage;
 
 pub use capture::{Capture, Captured};
+#[cfg(feature = "peers")]
+pub use folding::fold_peers;
+pub use folding::{
+    FoldJob, FoldMeasurement, FoldParameters, FoldProgress, FoldStage, FoldableSegment, Hops, Peer,
+    PeerStep, Samples, Session, SizeRow, StageSeconds, TableSize, fold, sample,
+};
+pub use folds::FoldedSample;
 pub use hardware::{Gpu, Hardware, Simd};
 pub use memory::PeakMemory;
 pub use proofs::ProvenSegment;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::run::{State, another, time};
 use super::{Key, PeakMemory, Stage};
+use crate::backend::{Backend, Folding};
 use crate::stark::security::{Level, security};
 use crate::stark::{Params, Proving, SegmentProof, Shape};
 use crate::witness::Witness;
@@ -57,7 +58,7 @@ impl ProvenSegment {
     }
 }
 
-impl<B: Proving> State<'_, '_, B> {
+impl<B: Proving + Folding> State<'_, '_, B> {
     /// Proves a segment and verifies the proof, which must be rejected when a bit of it changes.
     ///
     /// # Errors
@@ -67,7 +68,7 @@ impl<B: Proving> State<'_, '_, B> {
         let (prover, took) = time(|| self.backend.prover(self.job.program, *params));
         let prover = prover?;
         self.add(
-            Key::prove(self.backend.name(), Some("setup")),
+            Key::prove(Backend::name(self.backend), Some("setup")),
             Some(index),
             took,
         );
@@ -76,7 +77,11 @@ impl<B: Proving> State<'_, '_, B> {
         let peak = PeakMemory::start();
         let (proof, took) = time(|| prover.prove(index, witness));
         let proof = proof?;
-        self.add(Key::prove(self.backend.name(), None), Some(index), took);
+        self.add(
+            Key::prove(Backend::name(self.backend), None),
+            Some(index),
+            took,
+        );
         let memory = peak.bytes();
         let shape = Shape::of_proof(&proof).map_err(|error| own(index, &error.to_string()))?;
         let proven = ProvenSegment::new(&proof, &shape, rows, memory);

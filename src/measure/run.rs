@@ -1,4 +1,4 @@
-//! The main job: execute, cut, encode, decode, regenerate, compare.
+//! The main job: execute, cut, encode, decode, regenerate, compare, fold, prove.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::encodings::shuffled;
-use super::{Capture, Captured, Key, ProvenSegment, Rows, Stage};
+use super::{Capture, Captured, FoldedSample, Key, ProvenSegment, Rows, Stage};
+use crate::backend::Folding;
 use crate::segment::Runner;
 use crate::ship::{Compression, Encoding};
 use crate::stark::{Params, Proving};
@@ -50,6 +51,9 @@ pub struct Parameters {
     /// How many of the segments measured are proven, from the first.
     #[serde(default)]
     pub proofs: u32,
+    /// How many of the segments measured a sample of chunks is folded of, from the first.
+    #[serde(default)]
+    pub folds: u32,
     /// Parameters of the proofs; none if nothing is proven.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Params>,
@@ -106,6 +110,8 @@ pub struct Measurement {
     pub segments: Vec<MeasuredSegment>,
     /// Segments proven.
     pub proofs: Vec<ProvenSegment>,
+    /// Segments of which a sample was folded.
+    pub folds: Vec<FoldedSample>,
     /// Measurements.
     pub rows: Rows,
     /// What was left out and why, in words.
@@ -144,7 +150,7 @@ pub struct Progress<'a> {
     pub so_far: &'a Measurement,
 }
 
-/// Runs a job on the current rayon pool, regenerating and proving on `backend`.
+/// Runs a job on the current rayon pool, regenerating, folding and proving on `backend`.
 ///
 /// `progress` is called after every step, outside all stages.
 ///
@@ -153,7 +159,7 @@ pub struct Progress<'a> {
 /// - [`Error::Differs`] if an encoding does not come back as it was, or regenerates another witness.
 /// - [`Error::Ship`], [`Error::Replay`], [`Error::Resource`] and those of the device from the stages, [`Error::Usage`] for
 ///   parameters that do not fit together; what `progress` returns.
-pub fn run<B: Proving>(
+pub fn run<B: Proving + Folding>(
     job: &Job<'_>,
     backend: &B,
     progress: &mut dyn FnMut(&Progress<'_>) -> Result<()>,
@@ -172,11 +178,13 @@ pub fn run<B: Proving>(
         Some(_) => u64::from(job.parameters.proofs).min(chosen.len() as u64),
         None => 0,
     };
-    state.total += num_proofs;
+    let num_folds = u64::from(job.parameters.folds).min(chosen.len() as u64);
+    state.total += num_proofs + num_folds;
 
     let mut runner = Runner::new(job.program, job.input, log_cycles, log_chunk)?;
     let mut previous = None;
-    let mut to_prove = Vec::new();
+    let num_kept = num_proofs.max(num_folds);
+    let mut kept = Vec::new();
     for index in 0..=chosen.last().copied().unwrap_or(0) {
         let next_wanted = chosen.contains(&(index + 1));
         if chosen.contains(&index) {
@@ -185,8 +193,8 @@ pub fn run<B: Proving>(
             let recording = runner.next_segment().ok_or_else(|| changed(job))?;
             let captured = before.after(&runner, recording);
             state.segment(&captured)?;
-            if (to_prove.len() as u64) < num_proofs {
-                to_prove.push(captured);
+            if (kept.len() as u64) < num_kept {
+                kept.push(captured);
             }
         } else {
             previous = next_wanted.then(|| runner.image());
@@ -194,10 +202,18 @@ pub fn run<B: Proving>(
         }
     }
     // Last, so that the memory a prover takes and gives back does not change what is timed before.
-    if let Some(params) = &job.parameters.proof {
-        for captured in to_prove {
-            let witness = captured.witness(job.program, std::mem::take(&mut state.spare))?;
-            state.prove(captured.recording().segment.index, params, witness)?;
+    for (position, captured) in (0..).zip(kept) {
+        let index = captured.recording().segment.index;
+        let witness = captured.witness(job.program, std::mem::take(&mut state.spare))?;
+        if position < num_folds {
+            state.fold(index, &witness)?;
+        }
+        if let Some(params) = &job.parameters.proof
+            && position < num_proofs
+        {
+            state.prove(index, params, witness)?;
+        } else {
+            state.spare = witness;
         }
     }
     Ok(state.measurement)
@@ -228,7 +244,7 @@ fn changed(job: &Job<'_>) -> Error {
     ))
 }
 
-/// Times `work` by the wall clock.
+/// Samples `work` by the wall clock.
 pub(super) fn time<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let value = work();
@@ -240,7 +256,7 @@ pub(super) fn another(taken: u32, spent: Duration, most: u32) -> bool {
     taken == 0 || (taken < most && spent < LONG_ENOUGH)
 }
 
-pub(super) struct State<'j, 'f, B: Proving> {
+pub(super) struct State<'j, 'f, B: Proving + Folding> {
     pub(super) job: Job<'j>,
     pub(super) backend: &'j B,
     progress: &'f mut dyn FnMut(&Progress<'_>) -> Result<()>,
@@ -251,7 +267,7 @@ pub(super) struct State<'j, 'f, B: Proving> {
     pub(super) spare: Witness,
 }
 
-impl<'j, 'f, B: Proving> State<'j, 'f, B> {
+impl<'j, 'f, B: Proving + Folding> State<'j, 'f, B> {
     fn new(
         job: &Job<'j>,
         backend: &'j B,
@@ -272,6 +288,7 @@ impl<'j, 'f, B: Proving> State<'j, 'f, B> {
             num_segments: 0,
             segments: Vec::new(),
             proofs: Vec::new(),
+            folds: Vec::new(),
             rows: Rows::default(),
             notes: Vec::new(),
         };
@@ -452,6 +469,7 @@ mod tests {
             threads: 1,
             samples: 1,
             proofs: 0,
+            folds: 0,
             proof: None,
         };
         let job = Job {

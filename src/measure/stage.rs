@@ -51,6 +51,8 @@ pub enum Stage {
     Verify,
     /// Length of a proof.
     ProofSize,
+    /// A chunk of rows folded into an accumulator, in parts.
+    Fold,
 }
 
 impl Stage {
@@ -67,6 +69,7 @@ impl Stage {
             Self::Prove => "prove",
             Self::Verify => "verify",
             Self::ProofSize => "proof-size",
+            Self::Fold => "fold",
         }
     }
 
@@ -133,6 +136,14 @@ impl Key {
         Self {
             backend: Some(backend.to_owned()),
             ..Self::proof(Stage::Prove, part)
+        }
+    }
+
+    /// A part of folding a chunk on a backend: `commit`, `cross-term` or `rest`.
+    pub fn fold(backend: &str, part: &str) -> Self {
+        Self {
+            backend: Some(backend.to_owned()),
+            ..Self::proof(Stage::Fold, Some(part))
         }
     }
 

@@ -1,6 +1,7 @@
 //! Result files and tables.
 
 mod conclusion;
+mod folding;
 mod format;
 mod proof_size;
 mod result;
@@ -9,10 +10,14 @@ mod validate;
 mod verdict;
 mod write;
 
+pub use folding::{
+    Answer, FOLDING_FORMAT, FOLDING_VERSION, FoldModel, FoldingFile, StarkSize, TreeRow,
+    fold_model, folding_schema, is_folding_file, read_folding,
+};
 pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
 pub use proof_size::{PROOF_SIZE_VERSION, ProofSizes};
 pub use result::{ResultFile, SCHEMA_VERSION, Tool, schema};
 pub use table::render;
 pub use validate::{MAX_BYTES, is_result_file, read};
 pub use verdict::{BreakEven, Total, Verdict, Witnesses, verdicts};
-pub use write::{to_json, write};
+pub use write::{to_json, write, write_text};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::verdict::{Verdict, verdicts};
 use crate::measure::{
-    Guest, Hardware, MeasuredSegment, Measurement, Parameters, ProvenSegment, Row,
+    FoldedSample, Guest, Hardware, MeasuredSegment, Measurement, Parameters, ProvenSegment, Row,
 };
 
 /// Version of the format written, and the only one read.
@@ -39,6 +39,9 @@ pub struct ResultFile {
     /// The segments proven.
     #[serde(default)]
     pub proofs: Vec<ProvenSegment>,
+    /// Segments of which a sample of chunks was folded.
+    #[serde(default)]
+    pub folds: Vec<FoldedSample>,
     /// Measurements.
     pub rows: Vec<Row>,
     /// What follows from them for links that were not measured.
@@ -72,11 +75,14 @@ impl Tool {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: env!("REWIT_GIT_COMMIT").to_owned(),
             git_dirty: env!("REWIT_GIT_DIRTY") == "true",
-            features: if cfg!(feature = "cuda") {
-                vec!["cuda".to_owned()]
-            } else {
-                Vec::new()
-            },
+            features: [
+                ("cuda", cfg!(feature = "cuda")),
+                ("peers", cfg!(feature = "peers")),
+            ]
+            .into_iter()
+            .filter(|(_, there)| *there)
+            .map(|(name, _)| name.to_owned())
+            .collect(),
             profile: env!("REWIT_PROFILE").to_owned(),
             target: env!("REWIT_TARGET").to_owned(),
         }
@@ -108,6 +114,7 @@ impl ResultFile {
             verdicts: verdicts(&measurement.segments, &rows),
             segments: measurement.segments.clone(),
             proofs: measurement.proofs.clone(),
+            folds: measurement.folds.clone(),
             rows,
             notes: measurement.notes.clone(),
         }

@@ -27,6 +27,7 @@ pub fn render(result: &ResultFile) -> String {
         let _ = conclusion(&mut out, result);
         let _ = padded(&mut out, result);
     }
+    let _ = folds(&mut out, result);
     let _ = proofs(&mut out, result);
     for note in &result.notes {
         let _ = writeln!(out, "note: {note}");
@@ -245,6 +246,38 @@ fn legend(out: &mut String, result: &ResultFile) -> std::fmt::Result {
             out,
             "* delta-prev: {}; keeping or forwarding it is not counted.",
             super::conclusion::NEEDS_PREVIOUS
+        )?;
+    }
+    Ok(())
+}
+
+/// Says what folding a sample took, and how many bytes what was folded has.
+fn folds(out: &mut String, result: &ResultFile) -> std::fmt::Result {
+    for fold in &result.folds {
+        let median = |part| {
+            let of_part =
+                |row: &&Row| row.key.stage == Stage::Fold && row.key.part.as_deref() == Some(part);
+            let rows = result.rows.iter().filter(of_part);
+            let samples = rows.flat_map(|row| &row.samples);
+            let samples = samples.filter(|sample| sample.segment == Some(fold.index));
+            let values: Vec<f64> = samples.map(|sample| sample.value).collect();
+            Summary::of(&values).map_or("-".to_owned(), |s| format_seconds(s.median))
+        };
+        writeln!(
+            out,
+            "\nfold      segment {}, a sample of {} folds in chunks of 2^{} rows, {} constraints: {} of \
+             witness become {} once folded;\n          commit {}, cross term {}, rest {} a chunk; the \
+             segment's accumulators {}",
+            fold.index,
+            fold.folds,
+            fold.cpu.log_rows,
+            format_count(fold.cpu.quadratic + fold.cpu.linear),
+            format_bytes(fold.fresh_witness_bytes),
+            format_bytes(fold.cpu.folded_bytes as f64),
+            median("commit"),
+            median("cross-term"),
+            median("rest"),
+            format_bytes(fold.segment_bytes as f64)
         )?;
     }
     Ok(())

@@ -4,8 +4,11 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use super::folding::check_table;
 use super::{ResultFile, SCHEMA_VERSION, Verdict};
-use crate::measure::{Key, Kind, MeasuredSegment, ProvenSegment, Row, Stage, Summary};
+use crate::measure::{
+    FoldedSample, Key, Kind, MeasuredSegment, ProvenSegment, Row, Stage, Summary,
+};
 use crate::model::Crossing;
 use crate::ship::{Compression, Encoding};
 use crate::{Error, Result};
@@ -61,7 +64,7 @@ pub fn is_result_file(bytes: &[u8]) -> bool {
     serde_json::from_slice::<Look>(bytes).is_ok()
 }
 
-fn bad(what: &str) -> Error {
+pub(super) fn bad(what: &str) -> Error {
     Error::ResultFile(what.to_owned())
 }
 
@@ -79,6 +82,7 @@ fn check(result: &ResultFile) -> Result<()> {
         num_segments,
         segments,
         proofs,
+        folds,
         rows,
         verdicts,
         notes: _,
@@ -208,7 +212,57 @@ fn check(result: &ResultFile) -> Result<()> {
         }
     }
     check_verdicts(verdicts, &super::verdicts(segments, rows))?;
-    check_proofs(result, proofs)
+    check_proofs(result, proofs)?;
+    check_folds(result, folds)
+}
+
+/// Checks that what was folded was measured, as often as rows have samples of it.
+fn check_folds(result: &ResultFile, folds: &[FoldedSample]) -> Result<()> {
+    for (i, fold) in folds.iter().enumerate() {
+        let at = format!("folds[{i}]");
+        let FoldedSample {
+            index,
+            kind,
+            folds: count,
+            fresh_witness_bytes,
+            cpu,
+            segment_bytes,
+        } = fold;
+        let segments = &result.segments;
+        if !segments.iter().any(|segment| segment.index == *index) {
+            return Err(bad(&format!(
+                "{at}.index is {index}, which is not among the segments"
+            )));
+        }
+        if folds[..i].iter().any(|other| other.index == *index) {
+            return Err(bad(&format!("{at}.index is {index}, as of an earlier one")));
+        }
+        if *kind != Kind::Measured {
+            return Err(bad(&format!("{at}.kind is not measured")));
+        }
+        for part in ["commit", "cross-term", "rest"] {
+            let rows = result.rows.iter();
+            let rows = rows.filter(|row| {
+                row.key.stage == Stage::Fold && row.key.part.as_deref() == Some(part)
+            });
+            let samples = rows.flat_map(|row| &row.samples);
+            let found = samples.filter(|s| s.segment == Some(*index)).count();
+            if found as u64 != u64::from(*count) {
+                return Err(bad(&format!(
+                    "{at}.folds is {count}: expected {found}, the samples of fold, {part}"
+                )));
+            }
+        }
+        number(&format!("{at}.fresh_witness_bytes"), *fresh_witness_bytes)?;
+        check_table(&format!("{at}.cpu"), cpu, "cpu")?;
+        if *segment_bytes < cpu.accumulator_bytes() {
+            return Err(bad(&format!(
+                "{at}.segment_bytes is {segment_bytes}, less than the {} of the cpu table",
+                cpu.accumulator_bytes()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Checks that what was proven was measured, and with parameters a proof can have.
@@ -361,7 +415,7 @@ fn near_crossing(a: Crossing, b: Crossing) -> bool {
 }
 
 /// Whether two numbers agree but for rounding.
-fn near(a: f64, b: f64) -> bool {
+pub(super) fn near(a: f64, b: f64) -> bool {
     a.is_finite() && b.is_finite() && (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
 }
 
@@ -406,7 +460,7 @@ fn check_row(at: &str, row: &Row) -> Result<()> {
 }
 
 /// Whether two summaries agree but for rounding.
-fn close(a: &Summary, b: &Summary) -> bool {
+pub(super) fn close(a: &Summary, b: &Summary) -> bool {
     let intervals = match (&a.interval, &b.interval) {
         (None, None) => true,
         (Some(a), Some(b)) => {
@@ -421,7 +475,7 @@ fn close(a: &Summary, b: &Summary) -> bool {
         && near(a.mean, b.mean)
 }
 
-fn number(at: &str, value: f64) -> Result<()> {
+pub(super) fn number(at: &str, value: f64) -> Result<()> {
     if value.is_finite() && value >= 0.0 {
         Ok(())
     } else {
@@ -431,7 +485,7 @@ fn number(at: &str, value: f64) -> Result<()> {
     }
 }
 
-fn hex(at: &str, text: &str, digits: usize) -> Result<()> {
+pub(super) fn hex(at: &str, text: &str, digits: usize) -> Result<()> {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     if text.len() == digits && text.bytes().all(is_digit) {
         Ok(())

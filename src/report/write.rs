@@ -21,7 +21,14 @@ pub fn to_json(result: &ResultFile) -> String {
 /// # Errors
 /// [`Error::Io`] naming the file.
 pub fn write(path: &Path, result: &ResultFile) -> Result<()> {
-    let text = to_json(result);
+    write_text(path, &to_json(result))
+}
+
+/// Writes the text of a result file as [`write`] does.
+///
+/// # Errors
+/// [`Error::Io`] naming the file.
+pub fn write_text(path: &Path, text: &str) -> Result<()> {
     let failed = |source| Error::Io {
         path: path.to_owned(),
         source,

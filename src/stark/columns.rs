@@ -19,7 +19,7 @@ use crate::witness::layout::boundary::{FINAL, HI, INIT, LO, REAL, REGISTER};
 use crate::witness::layout::{Col, MIN_ROWS, REGISTER_BASE};
 
 /// Columns of the boundary table that the statement gives, in the order of [`boundary_row`].
-const BOUNDARY_COLS: [Col; 12] = [
+pub(crate) const BOUNDARY_COLS: [Col; 12] = [
     REAL,
     LO,
     HI,
@@ -34,7 +34,8 @@ const BOUNDARY_COLS: [Col; 12] = [
     FINAL + 3,
 ];
 
-fn boundary_row(cell: &Cell) -> [u32; BOUNDARY_COLS.len()] {
+/// What a row of the boundary table holds in [`BOUNDARY_COLS`].
+pub(crate) fn boundary_row(cell: &Cell) -> [u32; BOUNDARY_COLS.len()] {
     let register = cell.register().is_some();
     let word = if register {
         cell.address - REGISTER_BASE
@@ -59,14 +60,15 @@ fn boundary_row(cell: &Cell) -> [u32; BOUNDARY_COLS.len()] {
     ]
 }
 
-fn log_row(event: &Event) -> [u32; LOG_WIDTH] {
+/// A row of the log table.
+pub(crate) fn log_row(event: &Event) -> [u32; LOG_WIDTH] {
     let mut row = [1; LOG_WIDTH];
     row[1..].copy_from_slice(&event.fields());
     row
 }
 
 /// Height of a table with `rows` rows before padding.
-pub(super) fn padded(rows: usize) -> usize {
+pub(crate) fn padded(rows: usize) -> usize {
     rows.next_power_of_two().max(MIN_ROWS)
 }
 

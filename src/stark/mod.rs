@@ -18,7 +18,7 @@ pub mod size;
 pub mod statement;
 pub mod verify;
 
-mod columns;
+pub(crate) mod columns;
 
 pub use chain::{Chain, ChainError, Outcome};
 pub use consistency::StatementError;

@@ -94,6 +94,19 @@ impl Statement {
         hasher.update(b"rewit segment proof 1\n");
         hasher.update(&params.to_bytes());
         hasher.update(key.digest(params).as_bytes());
+        self.hash_into(&mut hasher);
+        *hasher.finalize().as_bytes()
+    }
+
+    /// BLAKE3 of the statement.
+    pub fn digest(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"rewit statement 1\n");
+        self.hash_into(&mut hasher);
+        hasher.finalize()
+    }
+
+    fn hash_into(&self, hasher: &mut blake3::Hasher) {
         hasher.update(&self.index.to_le_bytes());
         for value in self.public {
             hasher.update(&value.to_le_bytes());
@@ -123,7 +136,6 @@ impl Statement {
                 &[clk, kind, a, b, result, left].map(u32::to_le),
             ));
         }
-        *hasher.finalize().as_bytes()
     }
 
     /// What a proof of segment `index` with this witness would say.

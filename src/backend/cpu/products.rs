@@ -58,7 +58,8 @@ impl Coefficient {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SmallMultiplier {
     r: Fr,
-    /// `r·2^256`: a Montgomery multiplication divides by `2^256`, so the integer needs no conversion.
+    /// `r·2^256`: a Montgomery multiplication divides by `2^256`, so the integer needs no
+    /// conversion.
     scaled: Fr,
 }
 
@@ -228,8 +229,8 @@ fn combine(z: &Variables<'_>, terms: &[Term], first: usize, sums: &mut [Fr]) {
 struct Sums<'a> {
     full: &'a mut [Fr],
     exact: [i128; TILE],
-    /// What the coefficients in `exact` add up to in magnitude. While that is at most `2^63`, sums with integers of 64 bits are
-    /// at most `2^126`.
+    /// What the coefficients in `exact` add up to in magnitude. While that is at most `2^63`, sums
+    /// with integers of 64 bits are at most `2^126`.
     weight: u64,
 }
 

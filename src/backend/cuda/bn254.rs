@@ -2,9 +2,8 @@
 
 use std::marker::PhantomData;
 
-use ark_bn254::Fq;
 use ark_ec::AffineRepr;
-use ark_ff::{AdditiveGroup, BigInt, Fp, FpConfig};
+use ark_ff::{BigInt, Fp, FpConfig};
 use rayon::prelude::*;
 
 use super::Device;
@@ -39,15 +38,6 @@ pub(super) fn point_words(point: &G1Affine) -> PointWords {
     match point.xy() {
         Some((x, y)) => [words(x), words(y)],
         None => [[0; 8]; 2],
-    }
-}
-
-/// The point of some words, which are the device's own results.
-pub(super) fn point([x, y]: PointWords) -> G1Affine {
-    let (x, y): (Fq, Fq) = (element(x), element(y));
-    match (x, y) == (Fq::ZERO, Fq::ZERO) {
-        true => G1Affine::identity(),
-        false => G1Affine::new_unchecked(x, y),
     }
 }
 

@@ -29,6 +29,8 @@ impl TableAir {
     /// Names of the tables, in the order in which they are proven.
     pub const NAMES: [&'static str; Self::COUNT] = ["cpu", "boundary", "program", "range", "log"];
 
+    /// Position of the cpu table.
+    pub const CPU: usize = 0;
     /// Position of the boundary table.
     pub const BOUNDARY: usize = 1;
     /// Position of the program table.

@@ -1,0 +1,3 @@
+//! Other projects' code, timed in the same run; with the feature `peers` only.
+
+pub mod nova;
