@@ -1,4 +1,4 @@
-//! Compiles `peers/sppark.cu`, which other projects' code is timed by, and links it with the CUDA runtime it needs.
+//! Compiles `peers/*.cu`, which other projects' code is timed by, and links it with the CUDA runtime it needs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,21 +12,27 @@ use crate::kernels::{Compiler, architectures, run};
 pub(crate) fn build(root: &Path, out: &Path) -> Result<(), String> {
     println!("cargo::rerun-if-changed=peers");
     println!("cargo::rerun-if-env-changed=DEP_SPPARK_ROOT");
-    // The crate's build script says where its headers are.
+    println!("cargo::rerun-if-env-changed=DEP_BLST_C_SRC");
+    // The crates' build scripts say where their headers are: sppark's, and blst's, which it computes with on the host.
     let headers =
         std::env::var_os("DEP_SPPARK_ROOT").ok_or("sppark does not say where its headers are")?;
+    let host =
+        std::env::var_os("DEP_BLST_C_SRC").ok_or("blst does not say where its headers are")?;
     let compiler = Compiler::find(root)?;
     let mut nvcc = Command::new(compiler.nvcc());
-    nvcc.args(["-lib", "-std=c++17", "-O3", "-DFEATURE_BABY_BEAR"]);
+    nvcc.args(["-lib", "-std=c++17", "-O3"]);
     nvcc.args(["-Xcompiler", "-fPIC,-Wno-unused-function", "--threads", "0"]);
     for arch in architectures(&compiler)? {
         nvcc.arg(format!("-gencode=arch=compute_{arch},code=sm_{arch}"));
     }
     nvcc.arg("-I")
         .arg(headers)
-        .arg(root.join("peers/sppark.cu"));
+        .arg("-I")
+        .arg(host)
+        .arg(root.join("peers/sppark.cu"))
+        .arg(root.join("peers/sppark_msm.cu"));
     nvcc.arg("-o").arg(out.join("librewit_peers.a"));
-    run(&mut nvcc, "peers/sppark.cu")?;
+    run(&mut nvcc, "peers/sppark.cu or peers/sppark_msm.cu")?;
 
     println!("cargo::rustc-link-search=native={}", out.display());
     println!(

@@ -2,6 +2,7 @@
 // table that is on the device. Compiled by build/peers.rs with the feature `peers-cuda`.
 //
 // sppark transforms one polynomial at a time, so columns go one by one to a number of its streams.
+#define FEATURE_BABY_BEAR
 #include <ff/baby_bear.hpp>
 using fr_t = bb31_t;
 #include <ntt/ntt.cuh>

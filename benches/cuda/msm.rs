@@ -170,6 +170,10 @@ pub(crate) fn time(cuda: &Cuda, sizes: &[u32], budget: &Budget, file: &mut File)
                 part,
                 memory,
             };
+            #[cfg(feature = "peers-cuda")]
+            if memory == 0 {
+                set.peers(&cells, file)?;
+            }
             match set.time(&cells, 1, (budget, until), file) {
                 // Whether it fits is a result.
                 Err(Error::OutOfDeviceMemory(text)) => {
@@ -201,6 +205,55 @@ struct Set<'a> {
 }
 
 impl Set<'_> {
+    /// Times sppark on the same points and scalars, after its sum was compared with ours.
+    #[cfg(feature = "peers-cuda")]
+    fn peers(&self, cells: &[u32], file: &mut File) -> Result<()> {
+        use rewit::backend::cuda::peers::sppark_msm;
+
+        let device = self.cuda.device();
+        let options = KeyOptions {
+            budget: 0,
+            expected_len: self.points.len(),
+        };
+        let hosts = KINDS.map(|kind| Host::new(kind, self.points.len(), cells));
+        for (kind, host) in KINDS.iter().zip(&hosts) {
+            let key = self.cuda.upload_key(self.points, options)?;
+            let vector = self.cuda.upload_scalars(host.scalars())?;
+            let ours = self.cuda.msm(&key, 0, &[&vector])?;
+            drop((key, vector));
+            let scalars = host.scalars().to_vec();
+            for (boundary, resident) in [(Boundary::Resident, true), (Boundary::EndToEnd, false)] {
+                let made = sppark_msm(device, self.points, &scalars, resident, 1 + ROUNDS);
+                let (sum, times) = match made {
+                    Err(error) => {
+                        file.note(format!("sppark's msm {kind} of 2^{}: {error}", self.size));
+                        continue;
+                    }
+                    Ok(made) => made,
+                };
+                if ours != [sum] {
+                    return Err(Error::Differs(format!(
+                        "the sum of 2^{} points by {kind} scalars differs between cuda and sppark",
+                        self.size
+                    )));
+                }
+                let name = Key {
+                    stage: format!("msm {kind}"),
+                    part: Some("sppark".to_owned()),
+                    boundary,
+                    log_rows: self.size,
+                    width: 8,
+                    bytes: 32 << self.size,
+                };
+                // The first warms up.
+                for wall in times.into_iter().skip(1) {
+                    file.add_clocks(&name, None, Some(wall));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// - `batch`: vectors that are multiplied together.
     fn time(
         &self,

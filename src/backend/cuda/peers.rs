@@ -1,10 +1,17 @@
 //! Other projects' code, timed on the same work as ours.
 
+use std::ffi::c_void;
 use std::time::Instant;
 
+use ark_ec::AdditiveGroup;
+use ark_ec::CurveGroup;
+// sppark computes with it on the host.
+use blst as _;
 use rayon::prelude::*;
 
 use super::Device;
+use super::bn254::{PointWords, Words, element, point_words, upload, words};
+use crate::backend::curve::{Fr, G1Affine, G1Projective};
 use crate::witness::Matrix;
 use crate::{Error, Result};
 
@@ -17,6 +24,17 @@ unsafe extern "C" {
         log_blowup: u32,
         num_columns: u32,
         num_streams: u32,
+    ) -> i32;
+
+    /// See `peers/sppark_msm.cu`, as for the next two.
+    fn rewit_sppark_msm_new(points: *const c_void, num_points: usize) -> *mut c_void;
+    fn rewit_sppark_msm_free(msm: *mut c_void);
+    fn rewit_sppark_msm(
+        msm: *mut c_void,
+        scalars: *const c_void,
+        count: usize,
+        resident: i32,
+        sum: *mut c_void,
     ) -> i32;
 }
 
@@ -85,4 +103,77 @@ pub fn sppark_lde(
         }
     }
     Ok((device.download(&extended)?, times))
+}
+
+/// sppark's points on the device.
+struct SpparkPoints(*mut c_void);
+
+impl Drop for SpparkPoints {
+    fn drop(&mut self) {
+        // SAFETY: it was made by `rewit_sppark_msm_new` and is not used again.
+        unsafe { rewit_sppark_msm_free(self.0) };
+    }
+}
+
+/// Multiplies points by scalars and adds the products with sppark 0.1.16, `rounds` times.
+///
+/// The points are on the device before the time starts. The times are of the wall clock, in seconds, until the sum is on the
+/// host. sppark has no multiples of the points and no class of small scalars.
+///
+/// - `resident`: whether the scalars are on the device too, or are copied within the time.
+/// - returns: the sum of the last round, and the times.
+///
+/// # Errors
+/// Those of the device.
+///
+/// # Panics
+/// If there are no scalars or rounds, or not as many points as scalars.
+pub fn sppark_msm(
+    device: &Device,
+    points: &[G1Affine],
+    scalars: &[Fr],
+    resident: bool,
+    rounds: usize,
+) -> Result<(G1Affine, Vec<f64>)> {
+    assert!(!scalars.is_empty() && points.len() == scalars.len() && rounds > 0);
+    let failed = |code: i32| Error::Device(format!("sppark failed with CUDA error {code}"));
+    let coordinates: Vec<PointWords> = points.par_iter().map(point_words).collect();
+    let host: Vec<Words> = scalars.par_iter().map(|scalar| words(*scalar)).collect();
+    let on_device = match resident {
+        true => Some(upload(device, "peer's scalars", scalars)?),
+        false => None,
+    };
+    device.synchronize()?;
+    // SAFETY: the current context is this device's, which `synchronize` made sure of, and is the primary one that the CUDA runtime
+    // uses too; there are as many points as said.
+    let msm = unsafe { rewit_sppark_msm_new(coordinates.as_ptr().cast(), points.len()) };
+    if msm.is_null() {
+        return Err(failed(-1));
+    }
+    let msm = SpparkPoints(msm);
+    let address = match &on_device {
+        Some(scalars) => bytemuck::cast::<_, u64>(scalars.ptr()) as usize as *const c_void,
+        None => host.as_ptr().cast(),
+    };
+    let mut sum = [[0u32; 8]; 3];
+    let mut times = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let start = Instant::now();
+        // SAFETY: as above; there are as many scalars as said where `resident` says, no work of ours on them is left, the call
+        // waits for its own, and a sum is three elements.
+        let code = unsafe {
+            let sum = sum.as_mut_ptr().cast();
+            rewit_sppark_msm(msm.0, address, scalars.len(), i32::from(resident), sum)
+        };
+        times.push(start.elapsed().as_secs_f64());
+        if code != 0 {
+            return Err(failed(code));
+        }
+    }
+    let [x, y, z] = sum.map(element);
+    let sum = match z == AdditiveGroup::ZERO {
+        true => G1Projective::ZERO,
+        false => G1Projective::new_unchecked(x, y, z),
+    };
+    Ok((sum.into_affine(), times))
 }
