@@ -503,17 +503,12 @@ fn a_check_names_the_first_difference() {
 
 #[cfg(feature = "cuda")]
 mod cuda {
-    use super::device::cuda;
+    use super::device::{cuda, on_cuda};
     use super::*;
 
     #[test]
     fn the_gpu() {
-        if let Some(cuda) = cuda() {
-            suite(&cuda);
-            let device = cuda.device().clone();
-            drop(cuda);
-            assert_eq!(device.memory().live, 0, "device memory is left over");
-        }
+        on_cuda(|cuda| suite(cuda));
     }
 
     #[test]

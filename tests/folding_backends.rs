@@ -3,85 +3,15 @@
 
 #[cfg(feature = "cuda")]
 mod device;
+mod fold_values;
 
 use ark_ec::CurveGroup;
-use ark_ff::{AdditiveGroup, Field, PrimeField};
+use ark_ff::{AdditiveGroup, Field};
+use fold_values::random::{Rng, Vector};
 use rewit::backend::curve::{Fr, G1Affine, G1Projective, Scalars};
 use rewit::backend::{Block, Checked, Cpu, Folding, KeyOptions, Matrices, Products, Term};
 use rewit::fold::CommitmentKey;
 use rewit::{Error, Result};
-
-/// A small deterministic generator: BLAKE3's extended output.
-struct Rng(blake3::OutputReader);
-
-impl Rng {
-    fn new(seed: &str) -> Self {
-        Self(blake3::Hasher::new().update(seed.as_bytes()).finalize_xof())
-    }
-
-    fn word(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        self.0.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.word() % end as u64) as usize
-    }
-
-    /// A field element, often one of the ends.
-    fn scalar(&mut self) -> Fr {
-        let mut bytes = [0; 64];
-        self.0.fill(&mut bytes);
-        match bytes[0] % 8 {
-            0 => Fr::ZERO,
-            1 => Fr::ONE,
-            2 => -Fr::ONE,
-            _ => Fr::from_le_bytes_mod_order(&bytes),
-        }
-    }
-
-    /// A small integer, often one of the ends.
-    fn small(&mut self) -> i64 {
-        let word = self.word() as i64;
-        match self.below(8) {
-            0 | 1 => word & 1,
-            2 => -1,
-            3 => i64::MIN,
-            4 => i64::MAX,
-            5 => word >> 32,
-            _ => word,
-        }
-    }
-
-    fn vector(&mut self, len: usize) -> Vector {
-        if self.below(2) == 0 {
-            Vector::Full((0..len).map(|_| self.scalar()).collect())
-        } else {
-            Vector::Small((0..len).map(|_| self.small()).collect())
-        }
-    }
-}
-
-/// Scalars of either kind.
-#[derive(Clone)]
-enum Vector {
-    Full(Vec<Fr>),
-    Small(Vec<i64>),
-}
-
-impl Vector {
-    fn scalars(&self) -> Scalars<'_> {
-        match self {
-            Self::Full(scalars) => Scalars::Full(scalars),
-            Self::Small(scalars) => Scalars::Small(scalars),
-        }
-    }
-
-    fn to_vec(&self) -> Vec<Fr> {
-        self.scalars().to_vec()
-    }
-}
 
 fn both(len: usize, rng: &mut Rng) -> [Vector; 2] {
     [
@@ -600,17 +530,12 @@ fn a_wrong_backend_is_caught() {
 
 #[cfg(feature = "cuda")]
 mod cuda {
-    use super::device::cuda;
+    use super::device::{cuda, on_cuda};
     use super::*;
 
     #[test]
     fn the_gpu() {
-        if let Some(cuda) = cuda() {
-            suite(&cuda);
-            let device = cuda.device().clone();
-            drop(cuda);
-            assert_eq!(device.memory().live, 0, "device memory is left over");
-        }
+        on_cuda(|cuda| suite(cuda));
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Files and tables of folding: fixed numbers give a fixed report, and malformed files an error that
 //! says what is wrong.
 
+mod hardware;
+
 use std::sync::LazyLock;
 
+use hardware::hardware;
 use proptest::prelude::*;
 use rewit::measure::{
-    FoldMeasurement, FoldParameters, FoldStage, Guest, Hardware, Hops, Kind, Peer, PeerStep,
-    Samples, Session, Simd, SizeRow, StageSeconds, TableSize,
+    FoldMeasurement, FoldParameters, FoldStage, Guest, Hops, Kind, Peer, PeerStep, Samples,
+    Session, SizeRow, StageSeconds, TableSize,
 };
 use rewit::report::{
     FoldingFile, StarkSize, fold_model, folding_schema, is_folding_file, read, read_folding,
@@ -162,25 +165,10 @@ fn sample() -> FoldingFile {
         johnson_bits: Some(100.25),
         conjectured_bits: 123.5,
     }];
-    let hardware = Hardware {
-        cpu: "a processor".into(),
-        physical_cores: Some(2),
-        logical_cores: 2,
-        simd: Simd {
-            compiled: "avx512".into(),
-            available: "avx512".into(),
-            target_features: "sse,sse2".into(),
-        },
-        ram_bytes: 25_300_000_000,
-        os: "Linux".into(),
-        kernel: "6.0".into(),
-        arch: "x86_64".into(),
-        gpu: None,
-    };
     let mut file = FoldingFile::new(
         measured(),
         starks,
-        hardware,
+        hardware(),
         "2026-11-22T12:00:00Z",
         34.5,
         true,

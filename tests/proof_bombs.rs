@@ -1,48 +1,13 @@
 //! Proofs made to exhaust memory: what decoding them allocates is counted.
 
+mod bombs;
 mod common;
 mod proofs;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
+use bombs::{MIB, measured};
 use proofs::parts::parts;
 use proofs::{CHEAP, Run, guest, input};
 use rewit::stark::{Prover, SegmentProof};
-
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged; only sizes are counted.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(now, Relaxed);
-        // SAFETY: the caller's promises are the ones this call needs.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promises are the ones this call needs.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-const MIB: usize = 1 << 20;
-
-/// Decodes; whether that succeeds, and the bytes that were allocated at the worst moment.
-fn measured(bytes: &[u8]) -> (bool, usize) {
-    let before = NOW.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let result = SegmentProof::decode(bytes);
-    (result.is_ok(), PEAK.load(Relaxed) - before)
-}
 
 fn varint(mut value: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -63,7 +28,7 @@ fn memory_is_bounded_by_the_bytes_given() {
     drop((prover, run));
     let bytes = proof.encode();
     drop(proof);
-    let (decoded, honest) = measured(&bytes);
+    let (decoded, honest) = measured(|| SegmentProof::decode(&bytes).is_ok());
     assert!(decoded);
     assert!(honest < 16 * bytes.len(), "{honest} for {}", bytes.len());
 
@@ -86,7 +51,7 @@ fn memory_is_bounded_by_the_bytes_given() {
         ] {
             let mut bomb = bytes.clone();
             bomb.splice(part.bytes.clone(), varint(claim));
-            let (decoded, peak) = measured(&bomb);
+            let (decoded, peak) = measured(|| SegmentProof::decode(&bomb).is_ok());
             assert!(!decoded, "{}", part.name);
             worst = worst.max(peak);
             tried += 1;
@@ -110,7 +75,7 @@ fn memory_is_bounded_by_the_bytes_given() {
                 let mut list = varint((zeros / element) as u64);
                 list.resize(list.len() + zeros, 0);
                 bomb.splice(part.bytes.clone(), list);
-                let (_, peak) = measured(&bomb);
+                let (_, peak) = measured(|| SegmentProof::decode(&bomb).is_ok());
                 let ratio = peak as f64 / bomb.len() as f64;
                 if ratio > worst.0 {
                     worst = (ratio, format!("{} of {element} bytes", part.name));

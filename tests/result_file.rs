@@ -1,11 +1,14 @@
 //! Result files: whatever the bytes, an error that says what is wrong, or a result that holds.
 
+mod hardware;
+
 use std::sync::LazyLock;
 
+use hardware::hardware;
 use proptest::prelude::*;
 use rewit::measure::{
-    FoldedSample, Gpu, Guest, Hardware, Key, Kind, MeasuredSegment, Measurement, Parameters,
-    ProvenSegment, Row, Rows, Selection, Simd, Stage, TableSize,
+    FoldedSample, Gpu, Guest, Key, Kind, MeasuredSegment, Measurement, Parameters, ProvenSegment,
+    Row, Rows, Selection, Stage, TableSize,
 };
 use rewit::model::Crossing;
 use rewit::report::{ResultFile, SCHEMA_VERSION, read, render, schema, to_json, write};
@@ -134,22 +137,13 @@ fn sample() -> ResultFile {
         rows,
         notes: vec!["a note".into()],
     };
-    let hardware = Hardware {
-        cpu: "a processor".into(),
-        physical_cores: Some(2),
-        logical_cores: 2,
-        simd: Simd {
-            compiled: "avx512".into(),
-            available: "avx512".into(),
-            target_features: "sse,sse2".into(),
-        },
-        ram_bytes: 25_300_000_000,
-        os: "Linux".into(),
-        kernel: "6.0".into(),
-        arch: "x86_64".into(),
-        gpu: None,
-    };
-    ResultFile::new(&measurement, &hardware, "2026-11-22T12:00:00Z", 34.5, true)
+    ResultFile::new(
+        &measurement,
+        &hardware(),
+        "2026-11-22T12:00:00Z",
+        34.5,
+        true,
+    )
 }
 
 static TEXT: LazyLock<String> = LazyLock::new(|| to_json(&sample()));

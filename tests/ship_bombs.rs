@@ -1,59 +1,14 @@
 //! Shipments made to exhaust memory: what decoding them allocates is counted.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+mod bombs;
 
+use bombs::{MIB, measured};
 use rewit::segment::Segment;
 use rewit::ship::{
     CHUNK_BYTES, Compression, DIGEST_OFFSET, HEADER_BYTES, Payload, Record, ShipError, Shipment,
     Table, decode, encode,
 };
 use rewit::vm::MachineState;
-
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged; only sizes are counted.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(
-            NOW.fetch_add(layout.size(), Relaxed) + layout.size(),
-            Relaxed,
-        );
-        // SAFETY: the caller's promises are the ones this call needs.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(
-            NOW.fetch_add(layout.size(), Relaxed) + layout.size(),
-            Relaxed,
-        );
-        // SAFETY: the caller's promises are the ones this call needs.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promises are the ones this call needs.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-const MIB: usize = 1 << 20;
-
-/// Decodes, and returns with the result the bytes that were allocated at the worst moment.
-fn measured(bytes: &[u8]) -> (Result<Shipment, ShipError>, usize) {
-    let before = NOW.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let result = decode(bytes);
-    (result, PEAK.load(Relaxed) - before)
-}
 
 fn shipment(log_cycles: u32, payload: Payload) -> Shipment {
     let state = MachineState {
@@ -147,7 +102,7 @@ fn bombs_are_refused_in_little_memory() {
             claim,
             &[&[0; 100]],
         );
-        let (result, peak) = measured(&bytes);
+        let (result, peak) = measured(|| decode(&bytes));
         assert!(
             matches!(result, Err(ShipError::Inconsistent { .. })),
             "{result:?}"
@@ -158,7 +113,7 @@ fn bombs_are_refused_in_little_memory() {
         // A claim of 4 GiB and more out of nothing is refused before anything is decompressed.
         for claim in [4 << 30, 1 << 40, u64::MAX] {
             let bytes = bomb(header(0, image(0)), compression, 1, claim, &[&[0; 100]]);
-            let (result, peak) = measured(&bytes);
+            let (result, peak) = measured(|| decode(&bytes));
             assert!(
                 matches!(result, Err(ShipError::ExpandsTooFar { .. })),
                 "{result:?}"
@@ -172,7 +127,7 @@ fn bombs_are_refused_in_little_memory() {
             let chunks = vec![&zeros[..]; 5 << 10];
             let head = header(22, Payload::Witness(vec![]));
             let bytes = bomb(head, compression, 1 << 22, 5 << 30, &chunks);
-            let (result, peak) = measured(&bytes);
+            let (result, peak) = measured(|| decode(&bytes));
             assert!(
                 matches!(result, Err(ShipError::ExpandsTooFar { .. })),
                 "{result:?}"
@@ -182,7 +137,7 @@ fn bombs_are_refused_in_little_memory() {
         // A chunk that expands to more than its place in the body.
         let large = pack(compression, &vec![0; 64 * MIB]);
         let bytes = bomb(header(0, image(0)), compression, 1, 1000, &[&large]);
-        let (result, peak) = measured(&bytes);
+        let (result, peak) = measured(|| decode(&bytes));
         assert!(
             matches!(result, Err(ShipError::BadChunk { expected: 1000, .. })),
             "{result:?}"
@@ -191,7 +146,7 @@ fn bombs_are_refused_in_little_memory() {
         // Zero-length chunks by the million.
         let chunks = vec![&[][..]; 4 << 20];
         let bytes = bomb(header(0, image(0)), compression, 1, 1000, &chunks);
-        let (result, peak) = measured(&bytes);
+        let (result, peak) = measured(|| decode(&bytes));
         assert!(
             matches!(result, Err(ShipError::Inconsistent { .. })),
             "{result:?}"
@@ -207,7 +162,7 @@ fn bombs_are_refused_in_little_memory() {
         chunks[0] = &first;
         let raw = 8 + (u64::from(count) * (4 + 4096));
         let bytes = bomb(header(0, image(0)), compression, 1, raw, &chunks);
-        let (result, peak) = measured(&bytes);
+        let (result, peak) = measured(|| decode(&bytes));
         assert!(
             matches!(result, Err(ShipError::BadChunk { .. })),
             "{result:?}"
@@ -225,7 +180,7 @@ fn bombs_are_refused_in_little_memory() {
             144 << 20,
             &chunks,
         );
-        let (result, peak) = measured(&bytes);
+        let (result, peak) = measured(|| decode(&bytes));
         assert!(
             matches!(result, Err(ShipError::BadChunk { .. })),
             "{result:?}"
@@ -243,7 +198,7 @@ fn bombs_are_refused_in_little_memory() {
     let sent = shipment(20, Payload::Witness(tables));
     for compression in Compression::ALL {
         let bytes = encode(&sent, compression).unwrap();
-        let (result, peak) = measured(&bytes);
+        let (result, peak) = measured(|| decode(&bytes));
         assert!(result == Ok(sent.clone()));
         assert!(peak < (64 + 4) * MIB, "{compression}: {peak}");
     }

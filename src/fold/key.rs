@@ -22,8 +22,9 @@
 //! 52  n points of 64 bytes: x and y, each little-endian and below the field's order
 //! ```
 //!
-//! Points are not compressed: to decompress one takes a square root, and to derive it takes two, so
-//! a file of half the size would save little of the time that the file is for.
+//! A file is for handing the generators to other programs, and saves time only where its author is
+//! trusted: to compare points with the derivation costs as much as to derive them. Points are not
+//! compressed: to decompress one takes a square root, and to derive it takes two.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

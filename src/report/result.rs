@@ -87,6 +87,14 @@ impl Tool {
             target: env!("REWIT_TARGET").to_owned(),
         }
     }
+
+    /// Version, commit and profile, as reports begin.
+    pub(super) fn headline(&self) -> String {
+        let commit = self.git_commit.get(..12).unwrap_or(&self.git_commit);
+        let dirty = if self.git_dirty { ", modified" } else { "" };
+        let (version, profile) = (&self.version, &self.profile);
+        format!("rewit {version} ({commit}{dirty}, {profile} build)")
+    }
 }
 
 impl ResultFile {

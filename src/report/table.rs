@@ -44,13 +44,7 @@ fn header(out: &mut String, result: &ResultFile) -> std::fmt::Result {
         parameters,
         ..
     } = result;
-    let commit = tool.git_commit.get(..12).unwrap_or(&tool.git_commit);
-    let dirty = if tool.git_dirty { ", modified" } else { "" };
-    writeln!(
-        out,
-        "rewit {} ({commit}{dirty}, {} build)",
-        tool.version, tool.profile
-    )?;
+    writeln!(out, "{}", tool.headline())?;
     writeln!(
         out,
         "machine   {}, {} threads used of {}, {} ({} there), {} of memory",

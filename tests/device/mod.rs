@@ -27,6 +27,19 @@ pub(crate) fn cuda() -> Option<Cuda> {
     usable(Cuda::open(&Options::default()), Cuda::device)
 }
 
+/// Runs a suite on the device, and then sees that nothing is left in its memory.
+///
+/// # Panics
+/// If something is, and as [`device`].
+pub(crate) fn on_cuda(suite: impl FnOnce(&Cuda)) {
+    if let Some(cuda) = cuda() {
+        suite(&cuda);
+        let device = cuda.device().clone();
+        drop(cuda);
+        assert_eq!(device.memory().live, 0, "device memory is left over");
+    }
+}
+
 fn usable<T>(opened: Result<T>, device: impl Fn(&T) -> &Device) -> Option<T> {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|v| v == "1");
     let gpu = is_set("REQUIRE_GPU");

@@ -7,6 +7,8 @@
     reason = "each test binary uses a part"
 )]
 
+pub mod random;
+
 use ark_ec::{AffineRepr, CurveGroup};
 use rewit::backend::curve::{Fr, G1Affine};
 use rewit::fold::{

@@ -211,31 +211,9 @@ fn all_chunks<B: Folding>(
 
 /// Seconds by stage, in the order of [`FoldStage::ALL`].
 fn stages(times: &FoldTimes) -> Vec<StageSeconds> {
-    let FoldTimes {
-        assign,
-        upload,
-        commit,
-        products,
-        cross_term,
-        commit_cross_term,
-        axpy,
-        points,
-        num_folds: _,
-    } = *times;
-    let all = [
-        assign,
-        upload,
-        commit,
-        products,
-        cross_term,
-        commit_cross_term,
-        axpy,
-        points,
-    ];
-    FoldStage::ALL
-        .into_iter()
-        .zip(all)
-        .map(|(stage, time)| StageSeconds {
+    let stages = FoldStage::ALL.into_iter().zip(times.stages());
+    stages
+        .map(|(stage, (_, time))| StageSeconds {
             stage,
             seconds: time.as_secs_f64(),
         })

@@ -33,13 +33,7 @@ impl FoldingFile {
         let (tool, hardware) = (&self.tool, &self.hardware);
         let measured = &self.measured;
         let (guest, parameters) = (&measured.guest, &measured.parameters);
-        let commit = tool.git_commit.get(..12).unwrap_or(&tool.git_commit);
-        let dirty = if tool.git_dirty { ", modified" } else { "" };
-        writeln!(
-            out,
-            "rewit {} ({commit}{dirty}, {} build)",
-            tool.version, tool.profile
-        )?;
+        writeln!(out, "{}", tool.headline())?;
         writeln!(
             out,
             "machine   {}, {} threads used of {}, {}, {} of memory",
