@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rewit::report::{MAX_BYTES, is_folding_file, read, read_folding};
+use rewit::report::{AnyFile, MAX_BYTES};
 use rewit::{Error, Result};
 
 use super::files::{failed, read_file_up_to};
@@ -32,15 +32,15 @@ pub(crate) fn validate(args: &ValidateArgs) -> Result<()> {
             Error::ResultFile(what) => of_file(what),
             other => other,
         };
-        let (complete, what) = if is_folding_file(&bytes) {
-            let file = read_folding(&bytes).map_err(name_file)?;
-            let sizes = file.measured.sizes.len();
-            (file.complete, format!("folding at {sizes} chunk sizes"))
-        } else {
-            let file = read(&bytes).map_err(name_file)?;
-            (file.complete, format!("{} rows", file.rows.len()))
+        let file = AnyFile::read(&bytes).map_err(name_file)?;
+        let rows: usize = file.runs().iter().map(|run| run.rows.len()).sum();
+        let foldings = file.foldings();
+        let sizes: usize = foldings.iter().map(|file| file.measured.sizes.len()).sum();
+        let what = match file {
+            AnyFile::Run(_) => format!("{rows} rows"),
+            AnyFile::Folding(_) => format!("folding at {sizes} chunk sizes"),
         };
-        let state = if complete {
+        let state = if file.complete() {
             "complete"
         } else {
             "of a run that did not end"

@@ -1,5 +1,6 @@
 //! Result files and tables.
 
+mod any;
 mod conclusion;
 mod folding;
 mod format;
@@ -10,6 +11,7 @@ mod validate;
 mod verdict;
 mod write;
 
+pub use any::AnyFile;
 pub use folding::{
     Answer, FOLDING_FORMAT, FOLDING_VERSION, FoldModel, FoldingFile, StarkSize, TreeRow,
     fold_model, folding_schema, is_folding_file, read_folding,
