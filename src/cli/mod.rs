@@ -13,6 +13,8 @@ mod proof_size;
 mod prove;
 mod run;
 mod ship;
+#[allow(dead_code, reason = "for the flags that follow")]
+mod units;
 mod validate;
 
 use std::io::{self, Write};

@@ -7,6 +7,7 @@ mod encodings;
 mod folding;
 mod folds;
 mod hardware;
+mod link;
 mod memory;
 #[cfg(feature = "peers")]
 pub mod peers;
@@ -23,7 +24,11 @@ pub use folding::{
     PeerStep, Samples, Session, SizeRow, StageSeconds, TableSize, fold, sample,
 };
 pub use folds::FoldedSample;
-pub use hardware::{Gpu, Hardware, Simd};
+pub use hardware::{
+    Cache, CacheKind, CopyBandwidth, CopyDirection, Gpu, GpuLoad, GpuState, Hardware,
+    MemoryBandwidth, Pcie, Simd,
+};
+pub use link::{Link, LinkDirection, LinkPoint};
 pub use memory::PeakMemory;
 pub use proofs::ProvenSegment;
 pub use run::{
