@@ -2,6 +2,7 @@
 
 mod any;
 mod conclusion;
+mod costs;
 mod folding;
 mod format;
 mod proof_size;
@@ -12,6 +13,7 @@ mod verdict;
 mod write;
 
 pub use any::AnyFile;
+pub use costs::{costs, costs_in_chunks, folded_sizes};
 pub use folding::{
     Answer, FOLDING_FORMAT, FOLDING_VERSION, FoldModel, FoldingFile, StarkSize, TreeRow,
     fold_model, folding_schema, is_folding_file, read_folding,
