@@ -3,6 +3,7 @@
 mod aggregation;
 mod break_even;
 mod costs;
+pub mod note;
 mod quantity;
 
 pub use aggregation::{
