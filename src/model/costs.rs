@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Quantity;
+use super::{Quantity, StepSize};
 use crate::ship::{Compression, Encoding};
 
 /// The costs of one guest at one segment size on one kind of machine.
@@ -90,6 +90,27 @@ pub struct FoldCost {
     pub accumulator_bytes: Quantity,
     /// Seconds to merge two such sets of accumulators.
     pub merge_seconds: Quantity,
+}
+
+/// What folding makes of a segment at one chunk size.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FoldedSize {
+    /// Name of the guest.
+    pub guest: String,
+    /// Base-2 logarithm of the rows of a chunk.
+    pub log_rows: u32,
+    /// Bytes of a chunk's cells in the cpu table, four each.
+    pub cell_bytes: u64,
+    /// Scalars of the cpu table's accumulator.
+    pub cpu: StepSize,
+    /// Bytes of the cpu table's accumulator.
+    pub cpu_bytes: u64,
+    /// Bytes of the accumulators of all tables.
+    pub segment_bytes: u64,
+    /// Seconds to fold a chunk of the cpu table, its commitments included; none if it was not timed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_seconds: Option<Quantity>,
 }
 
 impl Costs {

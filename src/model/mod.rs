@@ -3,6 +3,7 @@
 mod aggregation;
 mod break_even;
 mod costs;
+pub mod note;
 mod quantity;
 
 pub use aggregation::{
@@ -10,5 +11,5 @@ pub use aggregation::{
     bytes_at_share, constraints_within, published_circuits,
 };
 pub use break_even::{Crossing, GIGABIT, LINKS_GBPS, Route, break_even};
-pub use costs::{Costs, EncodingCost, FoldCost, ProofCost};
+pub use costs::{Costs, EncodingCost, FoldCost, FoldedSize, ProofCost};
 pub use quantity::Quantity;

@@ -3,6 +3,7 @@
 mod any;
 mod check;
 mod conclusion;
+mod costs;
 mod folding;
 mod format;
 mod profile;
@@ -15,6 +16,7 @@ mod write;
 
 pub use any::AnyFile;
 pub use check::MAX_BYTES;
+pub use costs::{costs, costs_in_chunks, folded_sizes};
 pub use folding::{
     Answer, FOLDING_FORMAT, FOLDING_VERSION, FoldModel, FoldingFile, StarkSize, TreeRow,
     fold_model, folding_schema, is_folding_file, read_folding,
