@@ -11,6 +11,7 @@ mod out;
 mod params;
 mod proof_size;
 mod prove;
+mod report;
 mod run;
 mod ship;
 #[allow(dead_code, reason = "for the flags that follow")]
@@ -64,6 +65,8 @@ enum Command {
     Fold(fold::FoldArgs),
     /// Measure how long proofs are and how secure, over a grid of parameters.
     ProofSize(proof_size::ProofSizeArgs),
+    /// Make a page with tables and plots of result files: one HTML file that loads nothing.
+    Report(report::ReportArgs),
     /// Check result files.
     Validate(validate::ValidateArgs),
     /// List what this build can compute on.
@@ -161,6 +164,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Verify(args) => prove::verify(&args).map(done),
         Command::Fold(args) => fold::fold(&args).map(done),
         Command::ProofSize(args) => proof_size::proof_size(&args).map(done),
+        Command::Report(args) => report::report(&args).map(done),
         Command::Validate(args) => validate::validate(&args).map(done),
         Command::Devices => devices::devices().map(done),
         Command::Guests => guests::list().map(done),

@@ -6,6 +6,8 @@ mod conclusion;
 mod costs;
 mod folding;
 mod format;
+mod page;
+mod plot;
 mod profile;
 mod proof_size;
 mod result;
@@ -22,6 +24,8 @@ pub use folding::{
     fold_model, folding_schema, is_folding_file, read_folding,
 };
 pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
+pub use page::{Page, PageOptions, Source, is_page, page};
+pub use plot::{Figure, MapData, Size, TimelineSpan};
 pub use profile::{PROFILE_FORMAT, PROFILE_VERSION, ProfileFile, profile_schema, read_profile};
 pub use proof_size::{
     PROOF_SIZE_FORMAT, PROOF_SIZE_VERSION, ProofSizes, proof_size_schema, read_proof_sizes,

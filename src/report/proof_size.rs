@@ -5,13 +5,12 @@ mod validate;
 use std::fmt::Write;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use plotters::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Tool, format_seconds};
+use super::{Size, Tool, format_seconds, plot};
 use crate::measure::proof_size::{
-    Bits, KIB, Kind, LIMITS_KIB, Object, Options, Requirement, Row, Scheme, Suite,
+    Bits, KIB, Kind, LIMITS_KIB, Options, Requirement, Row, Suite,
 };
 use crate::measure::{Guest, Hardware};
 use crate::stark::Params;
@@ -110,9 +109,11 @@ impl ProofSizes {
     /// # Errors
     /// [`Error::Usage`] if there is nothing to draw.
     pub fn to_svg(&self) -> Result<String> {
-        let mut svg = String::new();
-        draw(&self.rows, &mut svg)
-            .map_err(|reason| Error::Usage(format!("nothing to draw: {reason}")))?;
+        let source = format!("{}, {}", self.tool.headline(), self.hardware.cpu);
+        let figure = plot::proof_sizes(&self.rows, &[], &[], &source)
+            .ok_or_else(|| Error::Usage("nothing to draw: no row was measured".into()))?;
+        let mut svg = figure.svg(Size::Desktop);
+        svg.push('\n');
         Ok(svg)
     }
 
@@ -362,75 +363,4 @@ fn csv_fields(row: &Row) -> [String; 36] {
         flag(within_300),
         row.note.clone(),
     ]
-}
-
-/// Draws one point per measured row: provable bits to the right, KiB upwards on a logarithmic scale.
-fn draw(rows: &[Row], svg: &mut String) -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let mut series: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
-    for row in rows.iter().filter(|row| row.kind == Kind::Measured) {
-        let (Some(bits), Some(bytes)) = (row.provable_bits, row.bytes()) else {
-            continue;
-        };
-        let name = match (row.of, row.scheme) {
-            (Object::Proof, _) => row.subject.clone(),
-            (Object::Opening, Scheme::Fri) => "FRI openings alone".to_owned(),
-            (Object::Opening, Scheme::Whir) => "WHIR openings alone".to_owned(),
-        };
-        let point = (bits, bytes / KIB);
-        match series.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, points)) => points.push(point),
-            None => series.push((name, vec![point])),
-        }
-    }
-    let all = series.iter().flat_map(|(_, points)| points);
-    let limits = LIMITS_KIB.map(f64::from);
-    let (least, most) = all
-        .clone()
-        .fold((limits[1], limits[0]), |(least, most), point| {
-            (least.min(point.1), most.max(point.1))
-        });
-    let bits = all.map(|point| point.0).fold(f64::NAN, f64::max);
-    if bits.is_nan() {
-        return Err("no row was measured".into());
-    }
-    let bits = (bits / 10.0).ceil() * 10.0;
-    let area = SVGBackend::with_string(svg, (900, 600)).into_drawing_area();
-    area.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&area)
-        .caption("Proof size against provable bits", ("sans-serif", 20))
-        .margin(12)
-        .x_label_area_size(40)
-        .y_label_area_size(64)
-        .build_cartesian_2d(0.0..bits, (least * 0.8..most * 1.25).log_scale())?;
-    chart
-        .configure_mesh()
-        .x_desc("provable bits (the better of unique decoding and Johnson)")
-        .y_desc("KiB")
-        .y_label_formatter(&|kib| format!("{kib:.0}"))
-        .draw()?;
-    for limit in limits {
-        let line = [(0.0, limit), (bits, limit)];
-        chart.draw_series(LineSeries::new(line, BLACK.mix(0.4)))?;
-        let label = Text::new(format!("{limit} KiB"), (1.0, limit), ("sans-serif", 12));
-        chart.draw_series([label])?;
-    }
-    for (index, (name, points)) in series.into_iter().enumerate() {
-        let color = Palette99::pick(index).to_rgba();
-        let dots = points
-            .into_iter()
-            .map(|point| Circle::new(point, 3, color.filled()));
-        chart
-            .draw_series(dots)?
-            .label(name)
-            .legend(move |(x, y)| Circle::new((x + 8, y), 3, color.filled()));
-    }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK)
-        .draw()?;
-    area.present()?;
-    drop(chart);
-    Ok(())
 }

@@ -1,0 +1,166 @@
+//! What sections consist of: numbers with their kind, tables, plots.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::plot::{self, Figure, Size, plain};
+use crate::measure::Kind;
+
+/// Most rows of a table.
+pub(super) const MAX_ROWS: usize = 300;
+
+/// Letters and name of a kind.
+fn letters(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Measured => ("me", "measured"),
+        Kind::Modelled => ("mo", "modelled"),
+        Kind::Declared => ("de", "declared"),
+    }
+}
+
+/// The mark of a kind.
+pub(super) fn tag(kind: Kind) -> Markup {
+    let (short, name) = letters(kind);
+    html! { small .kind .(name) title=(name) { (short) } }
+}
+
+/// What the marks mean.
+pub(super) fn legend() -> Markup {
+    let rows = [
+        (Kind::Measured, "measured in the run of the file"),
+        (Kind::Modelled, "computed from measured or declared numbers"),
+        (Kind::Declared, "given by the user or taken from a publication"),
+    ];
+    html! {
+        p .legend { "Every number has its kind: "
+            @for (i, (kind, words)) in rows.into_iter().enumerate() {
+                @if i > 0 { ", " }
+                (tag(kind)) " " (words)
+            }
+            "."
+        }
+    }
+}
+
+/// A cell of a table.
+pub(super) struct Cell {
+    class: &'static str,
+    body: Markup,
+}
+
+/// Text from anywhere.
+pub(super) fn text(text: &str) -> Cell {
+    Cell {
+        class: "t",
+        body: html! { (plain(text, 240)) },
+    }
+}
+
+/// A name as it is typed.
+pub(super) fn code(text: &str) -> Cell {
+    Cell {
+        class: "t",
+        body: html! { code { (plain(text, 100)) } },
+    }
+}
+
+/// A number in words, with its kind.
+pub(super) fn number(kind: Kind, words: String, value: f64) -> Cell {
+    Cell {
+        class: "n",
+        body: html! { data value=(value) { (words) } (tag(kind)) },
+    }
+}
+
+/// Seconds.
+pub(super) fn seconds(kind: Kind, value: f64) -> Cell {
+    number(kind, plot::seconds(value), value)
+}
+
+/// Bytes.
+pub(super) fn bytes(kind: Kind, value: f64) -> Cell {
+    number(kind, plot::bytes(value), value)
+}
+
+/// Bits per second.
+pub(super) fn bandwidth(kind: Kind, value: f64) -> Cell {
+    number(kind, plot::format_bits(value), value)
+}
+
+/// A count.
+pub(super) fn count(kind: Kind, value: u64) -> Cell {
+    number(kind, crate::report::format_count(value), value as f64)
+}
+
+/// Nothing to say.
+pub(super) fn none() -> Cell {
+    Cell {
+        class: "n",
+        body: html! { "–" },
+    }
+}
+
+/// A number if there is one.
+pub(super) fn maybe(cell: Option<Cell>) -> Cell {
+    cell.unwrap_or_else(none)
+}
+
+/// A table in a box that scrolls by itself; of long ones the start.
+///
+/// The first cell of a row is its heading.
+pub(super) fn table(caption: &str, head: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> Markup {
+    let mut rows = rows.into_iter();
+    let shown: Vec<Vec<Cell>> = rows.by_ref().take(MAX_ROWS).collect();
+    let left = rows.count();
+    html! {
+        div .scroll tabindex="0" role="region" aria-label=(caption) {
+            table {
+                caption { (caption) }
+                thead { tr { @for name in head { th scope="col" { (name) } } } }
+                tbody {
+                    @for row in &shown {
+                        tr {
+                            @for (i, cell) in row.iter().enumerate() {
+                                @if i == 0 { th scope="row" class=(cell.class) { (cell.body) } }
+                                @else { td class=(cell.class) { (cell.body) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if left > 0 {
+            p .note { "The first " (MAX_ROWS) " rows; the file has " (left) " more." }
+        }
+    }
+}
+
+/// A table behind a line that opens it.
+pub(super) fn folded(summary: &str, body: &Markup) -> Markup {
+    html! { details { summary { (summary) } (body) } }
+}
+
+/// A plot, drawn for wide and for narrow pages, of which one is shown.
+pub(super) fn figure(figure: &Figure, caption: &str) -> Markup {
+    html! {
+        figure .plot id=(format!("fig-{}", figure.id)) data-name=(figure.id) {
+            @for size in Size::ALL {
+                div class=(size.name()) { (PreEscaped(figure.svg(size))) }
+            }
+            figcaption { (caption) }
+        }
+    }
+}
+
+/// Says what would measure what is not there.
+pub(super) fn missing(words: &str) -> Markup {
+    html! { p .missing { (sentence(words)) } }
+}
+
+/// A sentence in which what is between backticks is code.
+pub(super) fn sentence(words: &str) -> Markup {
+    html! {
+        @for (i, part) in words.split('`').enumerate() {
+            @if i % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
