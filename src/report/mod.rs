@@ -7,18 +7,20 @@ mod folding;
 mod format;
 mod profile;
 mod proof_size;
+mod provenance;
 mod result;
 mod table;
 mod validate;
 mod verdict;
 mod write;
 
-pub use any::AnyFile;
+pub use any::{AnyFile, is_any_file};
 pub use check::MAX_BYTES;
 pub use folding::{
     Answer, FOLDING_FORMAT, FOLDING_VERSION, FoldModel, FoldingFile, StarkSize, TreeRow,
     fold_model, folding_schema, is_folding_file, read_folding,
 };
+use format::format_link;
 pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
 pub use profile::{PROFILE_FORMAT, PROFILE_VERSION, ProfileFile, profile_schema, read_profile};
 pub use proof_size::{
