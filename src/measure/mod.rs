@@ -29,7 +29,7 @@ pub use hardware::{
     MemoryBandwidth, Pcie, Simd,
 };
 pub use link::{Link, LinkDirection, LinkPoint};
-pub use memory::PeakMemory;
+pub use memory::{PeakMemory, available_memory};
 pub use proofs::ProvenSegment;
 pub use run::{
     Guest, Job, MeasuredSegment, Measurement, Parameters, Progress, Selection, run, segments_of,

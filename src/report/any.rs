@@ -5,10 +5,10 @@ use serde::Deserialize;
 use super::check::{bad, length};
 use super::{
     FOLDING_FORMAT, FoldingFile, PROFILE_FORMAT, PROOF_SIZE_FORMAT, ProfileFile, ProofSizes,
-    ResultFile, Tool, read, read_folding, read_profile, read_proof_sizes,
+    ResultFile, Tool, is_result_file, read, read_folding, read_profile, read_proof_sizes,
 };
 use crate::Result;
-use crate::measure::Hardware;
+use crate::measure::{Hardware, Link};
 
 /// A result file of any kind, checked.
 #[derive(Clone, PartialEq, Debug)]
@@ -21,6 +21,17 @@ pub enum AnyFile {
     ProofSizes(Box<ProofSizes>),
     /// Of `rewit run --profile full`.
     Profile(Box<ProfileFile>),
+}
+
+/// Whether the bytes look like a result file of any kind, of this or another version, complete or
+/// not.
+///
+/// For whoever is about to replace them; [`AnyFile::read`] is what checks them.
+pub fn is_any_file(bytes: &[u8]) -> bool {
+    const FORMATS: [&str; 3] = [FOLDING_FORMAT, PROOF_SIZE_FORMAT, PROFILE_FORMAT];
+    let look = serde_json::from_slice::<Look>(bytes);
+    let format = look.ok().and_then(|look| look.format);
+    format.is_some_and(|format| FORMATS.contains(&&*format)) || is_result_file(bytes)
 }
 
 /// What says of which kind a file is; those of `rewit run` have no `format`.
@@ -108,6 +119,15 @@ impl AnyFile {
             Self::Run(file) => vec![file],
             Self::Profile(file) => file.runs.iter().collect(),
             Self::Folding(_) | Self::ProofSizes(_) => Vec::new(),
+        }
+    }
+
+    /// The link in it: what was measured of it, or what was declared.
+    pub fn link(&self) -> Option<&Link> {
+        match self {
+            Self::Run(file) => file.link.as_ref(),
+            Self::Profile(file) => file.link.as_ref(),
+            Self::Folding(_) | Self::ProofSizes(_) => None,
         }
     }
 

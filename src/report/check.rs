@@ -1,7 +1,7 @@
 //! What the readers of all kinds of result files check alike.
 
 use super::Tool;
-use crate::measure::{Guest, Hardware, Samples, Summary};
+use crate::measure::{Guest, Hardware, Kind, Link, Samples, Summary};
 use crate::{Error, Result};
 
 /// Largest file that is read, in bytes.
@@ -79,6 +79,7 @@ fn check_hardware(hardware: &Hardware) -> Result<()> {
         kernel,
         arch,
         gpu,
+        ..
     } = hardware;
     let texts = [
         ("cpu", cpu),
@@ -107,6 +108,20 @@ fn check_hardware(hardware: &Hardware) -> Result<()> {
     name("hardware.gpu.compute_capability", &gpu.compute_capability)?;
     name("hardware.gpu.cuda_version", &gpu.cuda_version)?;
     count("hardware.gpu.memory_bytes", gpu.memory_bytes, MAX_COUNT)
+}
+
+/// Checks what a file says of a link.
+pub(super) fn check_link(at: &str, link: &Link) -> Result<()> {
+    if link.kind == Kind::Modelled || link.points.is_empty() != (link.kind == Kind::Declared) {
+        return Err(bad(&format!(
+            "{at}.kind is {:?} with {} points: expected measured with, or declared without",
+            link.kind,
+            link.points.len()
+        )));
+    }
+    name(&format!("{at}.description"), &link.description)?;
+    number(&format!("{at}.bits_per_second"), link.bits_per_second)?;
+    number(&format!("{at}.latency_seconds"), link.latency_seconds)
 }
 
 /// Checks what a file says of a guest.

@@ -10,19 +10,21 @@ mod page;
 mod plot;
 mod profile;
 mod proof_size;
+mod provenance;
 mod result;
 mod table;
 mod validate;
 mod verdict;
 mod write;
 
-pub use any::AnyFile;
+pub use any::{AnyFile, is_any_file};
 pub use check::MAX_BYTES;
 pub use costs::{costs, costs_in_chunks, folded_sizes};
 pub use folding::{
     Answer, FOLDING_FORMAT, FOLDING_VERSION, FoldModel, FoldingFile, StarkSize, TreeRow,
     fold_model, folding_schema, is_folding_file, read_folding,
 };
+use format::format_link;
 pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
 pub use page::{Page, PageOptions, Source, is_page, page};
 pub use plot::{Figure, MapData, Size, TimelineSpan};

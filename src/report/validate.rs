@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::check::{
-    MAX_COUNT, bad, close, count, guest as check_guest, header, hex, length, name, near, number,
-    text, threads,
+    MAX_COUNT, bad, check_link, close, count, guest as check_guest, header, hex, length, name,
+    near, number, text, threads,
 };
 use super::folding::check_table;
 use super::{ResultFile, SCHEMA_VERSION, Verdict};
@@ -67,6 +67,7 @@ pub(super) fn check_run(result: &ResultFile) -> Result<()> {
         elapsed_seconds,
         tool,
         hardware,
+        link,
         guest,
         parameters,
         num_segments,
@@ -83,6 +84,9 @@ pub(super) fn check_run(result: &ResultFile) -> Result<()> {
         )));
     }
     header(created, *elapsed_seconds, tool, hardware)?;
+    if let Some(link) = link {
+        check_link("link", link)?;
+    }
     check_guest("guest", guest)?;
     threads("parameters.threads", parameters.threads)?;
     for (i, note) in notes.iter().enumerate() {
