@@ -7,6 +7,7 @@ mod files;
 mod fold;
 mod guests;
 mod inspect;
+mod model;
 mod out;
 mod params;
 mod proof_size;
@@ -68,6 +69,8 @@ enum Command {
     ProofSize(proof_size::ProofSizeArgs),
     /// Make a page with tables and plots of result files: one HTML file that loads nothing.
     Report(report::ReportArgs),
+    /// Model what was not measured: the note's ledger.
+    Model(model::ModelArgs),
     /// Check result files.
     Validate(validate::ValidateArgs),
     /// List what this build can compute on.
@@ -180,6 +183,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Fold(args) => fold::fold(&args).map(done),
         Command::ProofSize(args) => proof_size::proof_size(&args).map(done),
         Command::Report(args) => report::report(&args).map(done),
+        Command::Model(args) => model::model(&args).map(done),
         Command::Validate(args) => validate::validate(&args).map(done),
         Command::Devices => devices::devices().map(done),
         Command::Guests => guests::list().map(done),

@@ -8,6 +8,7 @@ mod folding;
 mod format;
 mod page;
 mod plot;
+mod note;
 mod profile;
 mod proof_size;
 mod provenance;
@@ -32,6 +33,7 @@ pub use profile::{PROFILE_FORMAT, PROFILE_VERSION, ProfileFile, profile_schema, 
 pub use proof_size::{
     PROOF_SIZE_FORMAT, PROOF_SIZE_VERSION, ProofSizes, proof_size_schema, read_proof_sizes,
 };
+pub use note::{MeasuredBy, NoteReport, format_figure};
 pub use result::{ResultFile, SCHEMA_VERSION, Tool, schema};
 pub use table::render;
 pub use validate::{is_result_file, read};

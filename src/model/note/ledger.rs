@@ -49,7 +49,7 @@ pub struct Ledger {
     pub aggregation_bytes: f64,
     /// Everything: `assigned_bytes + aggregation_bytes`.
     pub total_bytes: f64,
-    /// Of everything, the share of segments assigned: from 0 to 1.
+    /// Of everything, the share of segments assigned: from 0 to 1; 0 of nothing.
     pub assigned_share: f64,
     /// Out of the executor: `assigned_bytes`.
     pub executor_egress_bytes: f64,
@@ -167,7 +167,11 @@ pub fn ledger(inputs: &LedgerInputs) -> Ledger {
         tree_bytes,
         aggregation_bytes,
         total_bytes,
-        assigned_share: assigned_bytes / total_bytes,
+        assigned_share: if total_bytes > 0.0 {
+            assigned_bytes / total_bytes
+        } else {
+            0.0
+        },
         executor_egress_bytes: assigned_bytes,
         coordinator_ingress_bytes: returned_bytes + joins_returned_bytes,
         coordinator_egress_bytes: joins_sent_bytes,
