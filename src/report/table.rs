@@ -129,7 +129,8 @@ fn of<'r>(result: &'r ResultFile, encoding: &'r str) -> impl Iterator<Item = &'r
         .filter(move |verdict| verdict.encoding == encoding)
 }
 
-fn crossing(found: Crossing) -> String {
+/// A break-even bandwidth as the table has it.
+pub(super) fn crossing(found: Crossing) -> String {
     match found {
         Crossing::Below { bits_per_second } => format_bandwidth(bits_per_second),
         Crossing::Above { bits_per_second } => format!("> {}", format_bandwidth(bits_per_second)),
