@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -238,16 +239,16 @@ impl Browser {
         self.eval(&format!("({function})({argument})"))
     }
 
-    /// A picture of the whole page, PNG in base64.
-    pub fn picture(&mut self) -> String {
-        let mut shot = self.call(
-            "Page.captureScreenshot",
-            json!({"format": "png", "captureBeyondViewport": true}),
-        );
-        match shot["data"].take() {
-            Value::String(data) => data,
-            other => panic!("no picture: {other}"),
+    /// A picture of a part of the page, or of all of it: a PNG file.
+    ///
+    /// - `clip`: `x`, `y`, `width`, `height` from the page's corner, and `scale`.
+    pub fn picture(&mut self, clip: Option<Value>) -> Vec<u8> {
+        let mut params = json!({"format": "png", "captureBeyondViewport": true});
+        if let Some(clip) = clip {
+            params["clip"] = clip;
         }
+        let shot = self.call("Page.captureScreenshot", params);
+        BASE64_STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()
     }
 
     /// Lets pages save files: where they lie.

@@ -443,7 +443,7 @@
     }
 
     function timeRow(way, isBest) {
-      const cell = (key, value, text) => element("td", { "data-name": key, "data-value": value, class: "num" }, text);
+      const cell = (key, value, text) => element("td", { "data-name": key, "data-value": value, class: "n" }, text);
       const row = element("tr", { "data-key": way.encoding },
         element("th", { scope: "row" }, isBest ? `${name(way)}, fastest` : name(way)),
         cell("bytes", way.bytes, formatBytes(way.bytes)),
@@ -499,12 +499,9 @@
 
   /** Gives each plot buttons that save it, in the size for wide screens and in the colours of paper. */
   function saving() {
-    for (const figure of document.querySelectorAll("figure")) {
-      const svg = figure.querySelector("svg");
-      if (svg === null) {
-        continue;
-      }
-      const name = svg.id || "plot";
+    for (const figure of document.querySelectorAll("figure.plot")) {
+      const svg = figure.querySelector(".desktop svg");
+      const name = figure.dataset.name;
       const failed = element("span", { role: "status" });
       const button = (label, file, blob) => {
         const made = element("button", { type: "button", "aria-label": `${label}: ${name}` }, label);
@@ -514,7 +511,7 @@
         });
         return made;
       };
-      figure.append(element("div", { class: "save" },
+      figure.append(element("div", { class: "save interactive" },
         button("Save as PNG", `${name}.png`, png),
         button("Save as SVG", `${name}.svg`, async (svg) => new Blob([source(svg)], { type: "image/svg+xml" })),
         failed));

@@ -9,6 +9,8 @@ use serde::Serialize;
 use crate::measure::Kind;
 use crate::model::note::{Ledger, LedgerInputs, ledger, seconds_on_link};
 use crate::model::{Costs, Crossing, Quantity, Route, break_even};
+use super::parts::tag;
+use super::plain;
 use crate::report::conclusion::rank;
 use crate::report::table::crossing;
 use crate::report::{format_bandwidth, format_bytes, format_count, format_seconds};
@@ -315,30 +317,26 @@ fn fastest<'w, 'c>(ways: &'w [Way<'c>]) -> (usize, &'w Way<'c>) {
     }
 }
 
-/// The calculator's section of the page.
+/// What stands in the page's section `calculator`, below its heading.
 pub(super) fn section(data: &CalculatorData) -> Markup {
     html! {
-        section #calculator aria-labelledby="calculator-title" {
-            h2 #calculator-title { "Calculator" }
-            p {
-                "What the models of " code { "rewit report" } " and " code { "rewit model" } " say for other links, \
-                 machines and sizes. Every number in its tables is " (kind(Kind::Modelled)) " modelled from the \
-                 measured costs of a segment."
-            }
-            noscript {
-                p { "The sliders need JavaScript; without it the tables show the numbers at these settings: "
-                    (settings_in_words(&data.settings)) "." }
-            }
-            (form(data))
-            @if let Some(costs) = data.runs.first() {
-                (times(costs, &data.settings))
-            } @else {
-                p { "The time to the witness and the cluster need a run's costs: measure with "
-                    code { "rewit run --out FILE" } "." }
-            }
-            (ledger_table(&data.settings))
-            script #calculator-data type="application/json" { (PreEscaped(data.island())) }
+        p {
+            "What the models of " code { "rewit report" } " and " code { "rewit model" } " say for other links, machines \
+             and sizes, from the measured costs of a segment."
         }
+        noscript {
+            p { "The sliders need JavaScript; without it the tables show the numbers at these settings: "
+                (settings_in_words(&data.settings)) "." }
+        }
+        (form(data))
+        @if let Some(costs) = data.runs.first() {
+            (times(costs, &data.settings))
+        } @else {
+            p { "The time to the witness and the cluster need a run's costs; measure them with "
+                code { "rewit run --out FILE" } "." }
+        }
+        (ledger_table(&data.settings))
+        script #calculator-data type="application/json" { (PreEscaped(data.island())) }
     }
 }
 
@@ -355,7 +353,7 @@ fn settings_in_words(settings: &Settings) -> String {
 fn form(data: &CalculatorData) -> Markup {
     html! {
         // Shown by the script.
-        form #calculator-form hidden autocomplete="off" {
+        form #calculator-form .interactive hidden autocomplete="off" {
             div .fields {
                 @for field in &FIELDS { (input(field, data.settings.value(field.key))) }
                 @if !data.runs.is_empty() {
@@ -386,7 +384,12 @@ fn run_label(costs: &Costs) -> String {
         log_cycles,
         ..
     } = costs;
-    format!("{guest}, segments of 2^{log_cycles} cycles, {backend}, {machine}")
+    format!(
+        "{}, segments of 2^{log_cycles} cycles, {}, {}",
+        plain(guest, 40),
+        plain(backend, 20),
+        plain(machine, 100)
+    )
 }
 
 fn input(field: &Field, value: f64) -> Markup {
@@ -429,10 +432,10 @@ fn times(costs: &Costs, settings: &Settings) -> Markup {
                 thead {
                     tr {
                         th scope="col" { "encoding (compression)" }
-                        th scope="col" { "bytes sent" }
-                        th scope="col" { "work there" }
-                        th scope="col" { "time to the witness" }
-                        th scope="col" { "break-even" }
+                        th scope="col" { "bytes sent " (tag(Kind::Measured)) }
+                        th scope="col" { "work there " (tag(Kind::Modelled)) }
+                        th scope="col" { "time to the witness " (tag(Kind::Modelled)) }
+                        th scope="col" { "break-even " (tag(Kind::Modelled)) }
                     }
                 }
                 tbody {
@@ -440,7 +443,7 @@ fn times(costs: &Costs, settings: &Settings) -> Markup {
                 }
             }
         }
-        p .small {
+        p .note {
             "Each encoding in the compression that is the fastest at this bandwidth. The time is 8 · bytes / bandwidth + \
              latency + work. Break-even, in the encoding's best compression: the bandwidth below which it beats \
              receiving the raw witness in place."
@@ -473,7 +476,7 @@ fn time_row(way: &Way<'_>, is_best: bool) -> Markup {
 /// A number as text, and as it is for whoever reads the page by program.
 fn cell(name: &str, value: Option<f64>, text: String) -> Markup {
     html! {
-        td .num data-name=(name) data-value=(value.map(|v| v.to_string()).unwrap_or_default()) { (text) }
+        td .n data-name=(name) data-value=(value.map(|v| v.to_string()).unwrap_or_default()) { (text) }
     }
 }
 
@@ -560,8 +563,8 @@ fn ledger_table(settings: &Settings) -> Markup {
                 thead {
                     tr {
                         th scope="col" { "what" }
-                        th scope="col" { "amount" }
-                        th scope="col" { "over one such link" }
+                        th scope="col" { "amount " (tag(Kind::Modelled)) }
+                        th scope="col" { "over one such link " (tag(Kind::Modelled)) }
                     }
                 }
                 tbody {
@@ -577,19 +580,9 @@ fn ledger_table(settings: &Settings) -> Markup {
                 }
             }
         }
-        p .small {
+        p .note {
             "A segment to a worker for each segment, a proof back; a binary tree in which both objects of a join are \
              sent and the joined one is returned, odd ones carried over; every object is as long as a STARK."
         }
     }
-}
-
-/// A letter that says where a number comes from.
-fn kind(kind: Kind) -> Markup {
-    let (letter, name) = match kind {
-        Kind::Measured => ("M", "measured"),
-        Kind::Modelled => ("c", "modelled"),
-        Kind::Declared => ("d", "declared"),
-    };
-    html! { abbr .kind title=(name) { (letter) } }
 }
