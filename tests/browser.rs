@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use chromium::{Browser, browser};
 use command::*;
+use rewit::model::cluster::{EstimateInputs, estimate};
 use rewit::model::note::{LedgerInputs, ledger, seconds_on_link};
 use rewit::model::{Crossing, GIGABIT, LINKS_GBPS, Route, break_even};
 use rewit::report::{
@@ -190,6 +191,57 @@ fn models_are_those_of_the_library() {
     for (inputs, found) in inputs.iter().zip(found.as_array().unwrap()) {
         same_numbers(found, &json!(ledger(inputs)), &format!("{inputs:?}"));
     }
+}
+
+#[test]
+fn the_closed_form_is_that_of_the_library() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    browser.open(&report(&dir, &[&published("-block.json")]), "");
+    let (mut counts, mut bytes, mut times) = (
+        spread(6, 0.0, 5.0),
+        spread(7, 2.0, 9.0),
+        spread(8, -4.0, 2.0),
+    );
+    let mut inputs = Vec::new();
+    for i in 0..400 {
+        let mut byte = || bytes.next().unwrap();
+        let mut time = || times.next().unwrap();
+        let workers = counts.next().unwrap().round();
+        // The first few sizes of a tree, and then any.
+        let segments = if i < 40 { f64::from(i / 2 + 1) } else { counts.next().unwrap().round() };
+        let execute_seconds = time();
+        inputs.push(EstimateInputs {
+            segments,
+            execute_seconds,
+            last_execute_seconds: execute_seconds * 0.37,
+            encode_seconds: time(),
+            shipment_bytes: byte(),
+            program_bytes: if i % 5 == 0 { 0.0 } else { byte() },
+            workers,
+            capacity: workers * 0.9,
+            work_seconds: time(),
+            work_growth_seconds: if i % 3 == 0 { time() } else { 0.0 },
+            object_bytes: byte(),
+            aggregate: i % 4 > 0,
+            through_coordinator: i % 4 > 1,
+            join_seconds: time(),
+            join_bytes: byte(),
+            executor_bps: 8.0 * byte(),
+            worker_bps: 8.0 * byte(),
+            latency_seconds: if i % 7 == 0 { 0.0 } else { 0.01 * time() },
+            wrap_seconds: if i % 11 == 0 { time() } else { 0.0 },
+        });
+    }
+    let found = browser.apply("(list) => list.map(rewit.estimate)", &json!(inputs));
+    let mut binding = std::collections::BTreeSet::new();
+    for (inputs, found) in inputs.iter().zip(found.as_array().unwrap()) {
+        same_numbers(found, &json!(estimate(inputs)), &format!("{inputs:?}"));
+        binding.insert(found["binding"].as_str().unwrap());
+    }
+    // Every bound was the greatest once.
+    let all = ["aggregation", "egress", "executor", "ingress", "workers"];
+    assert_eq!(binding.into_iter().collect::<Vec<_>>(), all);
 }
 
 fn pairs(a: &[f64], b: &[f64]) -> Vec<(f64, f64)> {

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A browser with one page. Its profile is new, and gone with it.
-pub struct Browser {
+pub(crate) struct Browser {
     process: Child,
     /// Closed when dropped, which ends the browser.
     commands: Option<ChildStdin>,
@@ -32,7 +32,7 @@ pub struct Browser {
 ///
 /// # Panics
 /// If it is required and missing, or does not start.
-pub fn browser() -> Option<Browser> {
+pub(crate) fn browser() -> Option<Browser> {
     let Some(program) = program() else {
         assert!(
             std::env::var_os("REQUIRE_CHROMIUM").is_none_or(|v| v != "1"),
@@ -128,7 +128,7 @@ impl Browser {
     ///
     /// # Panics
     /// On an error, or if no answer comes.
-    pub fn call(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
         self.next_id += 1;
         let id = self.next_id;
         let mut message = json!({"id": id, "method": method, "params": params});
@@ -160,7 +160,7 @@ impl Browser {
     }
 
     /// Waits for an event that has not been waited for: its parameters.
-    pub fn wait(&mut self, method: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait(&mut self, method: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let wanted = |event: &Value| event["method"] == method && fits(&event["params"]);
         let until = Instant::now() + PATIENCE;
         loop {
@@ -173,13 +173,13 @@ impl Browser {
     }
 
     /// Forgets the events so far.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.call("Runtime.evaluate", json!({"expression": "0"}));
         self.events.clear();
     }
 
     /// The parameters of all events of a name so far.
-    pub fn events(&mut self, method: &str) -> Vec<Value> {
+    pub(crate) fn events(&mut self, method: &str) -> Vec<Value> {
         // Whatever was on its way is here when this is answered.
         self.call("Runtime.evaluate", json!({"expression": "0"}));
         self.events
@@ -190,7 +190,7 @@ impl Browser {
     }
 
     /// Opens a file, with a fragment (`#…`) or an empty string, and waits until it is loaded.
-    pub fn open(&mut self, path: &Path, fragment: &str) {
+    pub(crate) fn open(&mut self, path: &Path, fragment: &str) {
         let path = path.canonicalize().unwrap();
         // A page that differs in the fragment only would not be loaded again.
         self.navigate("about:blank");
@@ -205,7 +205,7 @@ impl Browser {
     }
 
     /// Size of the window in CSS pixels.
-    pub fn resize(&mut self, width: u32, height: u32) {
+    pub(crate) fn resize(&mut self, width: u32, height: u32) {
         self.call(
             "Emulation.setDeviceMetricsOverride",
             json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}),
@@ -213,7 +213,7 @@ impl Browser {
     }
 
     /// Whether pages opened from now on run their scripts.
-    pub fn scripts(&mut self, enabled: bool) {
+    pub(crate) fn scripts(&mut self, enabled: bool) {
         self.call(
             "Emulation.setScriptExecutionDisabled",
             json!({"value": !enabled}),
@@ -224,7 +224,7 @@ impl Browser {
     ///
     /// # Panics
     /// If it throws.
-    pub fn eval(&mut self, expression: &str) -> Value {
+    pub(crate) fn eval(&mut self, expression: &str) -> Value {
         let mut done = self.call(
             "Runtime.evaluate",
             json!({"expression": expression, "returnByValue": true, "awaitPromise": true}),
@@ -235,14 +235,14 @@ impl Browser {
     }
 
     /// The same of a function of one argument.
-    pub fn apply(&mut self, function: &str, argument: &Value) -> Value {
+    pub(crate) fn apply(&mut self, function: &str, argument: &Value) -> Value {
         self.eval(&format!("({function})({argument})"))
     }
 
     /// A picture of a part of the page, or of all of it: a PNG file.
     ///
     /// - `clip`: `x`, `y`, `width`, `height` from the page's corner, and `scale`.
-    pub fn picture(&mut self, clip: Option<Value>) -> Vec<u8> {
+    pub(crate) fn picture(&mut self, clip: Option<Value>) -> Vec<u8> {
         let mut params = json!({"format": "png", "captureBeyondViewport": true});
         if let Some(clip) = clip {
             params["clip"] = clip;
@@ -252,7 +252,7 @@ impl Browser {
     }
 
     /// Lets pages save files: where they lie.
-    pub fn downloads(&mut self) -> PathBuf {
+    pub(crate) fn downloads(&mut self) -> PathBuf {
         let folder = self.profile.path().join("saved");
         std::fs::create_dir_all(&folder).unwrap();
         let session = self.session.take();

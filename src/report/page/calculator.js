@@ -5,6 +5,9 @@
 // island of the page; all output is text.
 "use strict";
 (() => {
+  /** The setting for the encoding of the least time. */
+  const ANY = "fastest";
+
   // Numbers for people: src/report/format.rs.
 
   /** As Rust's `{:.places$}`, which takes a tie to the even digit, where toFixed takes the larger. */
@@ -297,6 +300,32 @@
     };
   }
 
+  /** `Run::inputs` of calculator.rs. */
+  function inputs(run, job, settings) {
+    const segment_cycles = 2 ** run.costs.log_cycles;
+    const segments = Math.ceil(settings.cycles / segment_cycles);
+    const last_cycles = settings.cycles - (segments - 1) * segment_cycles;
+    return {
+      ...job.inputs,
+      segments,
+      last_execute_seconds: job.inputs.execute_seconds / segment_cycles * last_cycles,
+      workers: settings.machines,
+      capacity: settings.machines,
+      executor_bps: settings.bw,
+      worker_bps: settings.bw,
+      latency_seconds: settings.latency,
+    };
+  }
+
+  /** `Run::estimate` of calculator.rs. */
+  function estimateOf(run, settings) {
+    return run.jobs
+      .filter((job) => job.aggregation === settings.aggregation)
+      .filter((job) => settings.encoding === ANY || settings.encoding === job.encoding)
+      .map((job) => ({ job, found: estimate(inputs(run, job, settings)) }))
+      .reduce((a, b) => (a !== null && a.found.makespan_seconds <= b.found.makespan_seconds ? a : b), null);
+  }
+
   /** `Unit::format` of calculator.rs. */
   const FORMATS = {
     bytes: formatBytes,
@@ -355,7 +384,8 @@
       if (/^\d{1,4}$/.test(run) && Number(run) < runs.length) {
         settings.run = Number(run);
       }
-      settings.encoding = given.get("encoding") ?? settings.encoding;
+      settings.aggregation = given.get("aggregation") ?? defaults.aggregation;
+      settings.encoding = given.get("encoding") ?? defaults.encoding;
       show();
     }
 
@@ -379,18 +409,28 @@
         slider.setAttribute("aria-valuetext", `${box.value} ${field.unit}`);
       }
       if (runs.length > 0) {
-        showEncodings();
+        showJobs();
       }
       compute();
     }
 
-    /** Offers the encodings that were measured; another one gives way to the default, or to the first. */
-    function showEncodings() {
-      const encodings = runs[settings.run].encodings.map((cost) => `${cost.encoding}.${cost.compression}`);
-      if (!encodings.includes(settings.encoding)) {
-        settings.encoding = encodings.includes(defaults.encoding) ? defaults.encoding : encodings[0] ?? "";
-      }
+    /** Offers what was measured for the run; a setting that was not gives way to the first. */
+    function showJobs() {
+      const { jobs } = runs[settings.run];
       byId("calculator-run").value = settings.run;
+      const aggregation = byId("calculator-aggregation");
+      for (const option of aggregation.options) {
+        option.disabled = !jobs.some((job) => job.aggregation === option.value);
+      }
+      if (!jobs.some((job) => job.aggregation === settings.aggregation)) {
+        settings.aggregation = jobs[0]?.aggregation ?? defaults.aggregation;
+      }
+      aggregation.value = settings.aggregation;
+      const encodings = jobs.filter((job) => job.aggregation === settings.aggregation).map((job) => job.encoding);
+      encodings.unshift(ANY);
+      if (!encodings.includes(settings.encoding)) {
+        settings.encoding = ANY;
+      }
       const select = byId("calculator-encoding");
       select.replaceChildren(...encodings.map((name) => element("option", { value: name }, name.replace(".", ", "))));
       select.value = settings.encoding;
@@ -400,7 +440,7 @@
     function fill(table, numbers, more) {
       for (const row of table.tBodies[0].rows) {
         const { key, unit } = row.dataset;
-        write(row, "amount", numbers[key], FORMATS[unit]);
+        write(row, "amount", numbers[key] ?? null, FORMATS[unit]);
         more?.(row, key, unit, numbers[key]);
       }
     }
@@ -413,11 +453,15 @@
 
     function compute() {
       if (runs.length > 0) {
-        const list = ways(runs[settings.run], settings.bw, settings.latency);
+        const run = runs[settings.run];
+        const list = ways(run.costs, settings.bw, settings.latency);
         const best = fastest(list);
         const body = byId("calculator-times").tBodies[0];
         body.replaceChildren(...list.map((way) => timeRow(way, way === best)));
         byId("calculator-fastest").textContent = sentence(best);
+        const estimated = estimateOf(run, settings);
+        fill(byId("calculator-estimate"), estimated?.found ?? {});
+        byId("calculator-bound").textContent = bound(estimated);
       }
       const found = ledger({
         machines: settings.machines,
@@ -436,6 +480,16 @@
     function sentence(best) {
       return `At ${formatBandwidth(settings.bw)} the fastest way to the witness is ${name(best)}: ` +
         `${formatSeconds(best.total)}, modelled.`;
+    }
+
+    function bound(estimated) {
+      if (estimated === null) {
+        return "What this needs was not measured.";
+      }
+      const { job, found } = estimated;
+      return `${formatCount(settings.cycles)} cycles on ${formatCount(settings.machines)} machines, shipped as ` +
+        `${job.encoding.replace(".", ", ")}: no less than ${formatSeconds(found.makespan_seconds)}, bound by ` +
+        `${found.binding}, modelled.`;
     }
 
     function name(way) {
@@ -472,6 +526,8 @@
         settings[field.key] = value;
       } else if (input.id === "calculator-run") {
         settings.run = Number(input.value);
+      } else if (input.id === "calculator-aggregation") {
+        settings.aggregation = input.value;
       } else if (input.id === "calculator-encoding") {
         settings.encoding = input.value;
       } else {

@@ -7,6 +7,10 @@ use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
 
 use crate::measure::Kind;
+use crate::model::cluster::{
+    Aggregation, Cluster, Estimate, EstimateInputs, Group, LinkCost, Placement, estimate,
+    estimate_inputs,
+};
 use crate::model::note::{Ledger, LedgerInputs, ledger, seconds_on_link};
 use crate::model::{Costs, Crossing, Quantity, Route, break_even};
 use super::parts::tag;
@@ -22,7 +26,9 @@ pub(super) const SCRIPT: &str = include_str!("calculator.js");
 pub(super) const STYLE: &str = include_str!("calculator.css");
 
 /// Most runs that one can choose from.
-const MAX_RUNS: usize = 32;
+const MAX_RUNS: usize = 8;
+/// The setting for the encoding of the least time.
+const ANY: &str = "fastest";
 
 /// A setting that is a number.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
@@ -44,6 +50,7 @@ pub(super) struct Field {
 
 /// All of them, in order.
 const FIELDS: [Field; 7] = [
+    // The first LINK_FIELDS are those of links and the cluster, the others of the ledger alone.
     field("bw", "Bandwidth of each link", "Gb/s", 1e9, 1e6, 1e13, 1e7),
     field("latency", "Latency, one way", "µs", 1e-6, 0.0, 10.0, 1e-6),
     count("machines", "Machines", "", 1.0, 1e6),
@@ -52,6 +59,8 @@ const FIELDS: [Field; 7] = [
     field("snapshot", "Snapshot", "MB", 1e6, 1.0, 1e12, 1e3),
     field("stark", "STARK", "kB", 1e3, 1.0, 1e10, 1e3),
 ];
+
+const LINK_FIELDS: usize = 4;
 
 const fn field(
     key: &'static str,
@@ -112,17 +121,16 @@ pub(super) struct Settings {
     pub(super) stark: f64,
     /// Which of the runs.
     pub(super) run: usize,
-    /// Encoding and compression, with a full stop between them.
+    /// Encoding and compression, with a full stop between them; or [`ANY`].
     pub(super) encoding: String,
+    /// Name of the way to aggregate.
+    pub(super) aggregation: String,
 }
 
 impl Settings {
     /// The note's cluster on a link of 10 Gb/s, latency not counted.
-    fn new(runs: &[Costs]) -> Self {
-        let encoding = runs
-            .first()
-            .map(|costs| fastest(&ways(costs, 10e9, 0.0)).1.name("."))
-            .unwrap_or_default();
+    fn new(runs: &[Run]) -> Self {
+        let first = runs.first().and_then(|run| run.jobs.first());
         Self {
             bw: 10e9,
             latency: 0.0,
@@ -132,7 +140,8 @@ impl Settings {
             snapshot: 50e6,
             stark: 250e3,
             run: 0,
-            encoding,
+            encoding: ANY.to_owned(),
+            aggregation: first.map_or("none", |job| job.aggregation).to_owned(),
         }
     }
 
@@ -150,19 +159,41 @@ impl Settings {
     }
 }
 
+/// A run that was measured.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+struct Run {
+    /// Its costs, without samples.
+    costs: Costs,
+    /// What a cluster of such machines can do with it.
+    jobs: Vec<Job>,
+}
+
+/// A job of a cluster, but for its size: segments, workers and links are settings.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+struct Job {
+    /// Encoding and compression, with a full stop between them.
+    encoding: String,
+    /// Name of the way to aggregate.
+    aggregation: &'static str,
+    inputs: EstimateInputs,
+}
+
 /// What the section is made of.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub(super) struct CalculatorData {
-    /// Measured costs, without samples.
-    runs: Vec<Costs>,
+    runs: Vec<Run>,
     fields: [Field; FIELDS.len()],
     settings: Settings,
 }
 
 impl CalculatorData {
-    /// The first of many runs, the link as declared.
+    /// Of many runs the first.
     pub(super) fn new(costs: &[Costs]) -> Self {
-        let runs: Vec<Costs> = costs.iter().take(MAX_RUNS).map(bare).collect();
+        let run = |costs| Run {
+            costs: bare(costs),
+            jobs: jobs(costs),
+        };
+        let runs: Vec<Run> = costs.iter().take(MAX_RUNS).map(run).collect();
         Self {
             fields: FIELDS,
             settings: Settings::new(&runs),
@@ -229,6 +260,100 @@ fn bare(costs: &Costs) -> Costs {
     costs
 }
 
+/// Ways to aggregate, the ones with most to do first: name and words.
+fn aggregations() -> [(&'static str, &'static str, Aggregation); 3] {
+    [
+        (
+            "fri",
+            "tree of recursive proofs, joins as published",
+            Aggregation::published_fri(),
+        ),
+        ("fold", "tree of folded accumulators", Aggregation::Fold),
+        ("none", "none, proofs are returned", Aggregation::None),
+    ]
+}
+
+/// The jobs of which everything was measured.
+fn jobs(costs: &Costs) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for (name, _, aggregation) in aggregations() {
+        for cost in &costs.encodings {
+            // What a segment costs depends on neither links nor numbers: any do.
+            let link = LinkCost::declared(1e9, 0.0, "");
+            let cluster = Cluster {
+                cycles: costs.segment_cycles(),
+                executor: costs.clone(),
+                executor_link: link.clone(),
+                executor_price: None,
+                groups: vec![Group {
+                    name: String::new(),
+                    count: 1,
+                    costs: costs.clone(),
+                    link,
+                    speed: 1.0,
+                    price: None,
+                }],
+                encoding: cost.encoding.clone(),
+                compression: cost.compression.clone(),
+                aggregation: aggregation.clone(),
+                placement: Placement::Coordinator,
+                stragglers: None,
+                loss: None,
+                wrap: None,
+                switch: None,
+                egress_price: None,
+                prefetch: 1,
+                seed: 0,
+                replicates: 0,
+            };
+            // One that lacks a measurement is not offered.
+            if let Ok(inputs) = estimate_inputs(&cluster) {
+                jobs.push(Job {
+                    encoding: format!("{}.{}", cost.encoding, cost.compression),
+                    aggregation: name,
+                    inputs,
+                });
+            }
+        }
+    }
+    jobs
+}
+
+impl Run {
+    /// A job at the settings' size.
+    fn inputs(&self, job: &Job, settings: &Settings) -> EstimateInputs {
+        let segment_cycles = self.costs.segment_cycles() as f64;
+        let segments = (settings.cycles / segment_cycles).ceil();
+        let last_cycles = settings.cycles - (segments - 1.0) * segment_cycles;
+        EstimateInputs {
+            segments,
+            last_execute_seconds: job.inputs.execute_seconds / segment_cycles * last_cycles,
+            workers: settings.machines,
+            capacity: settings.machines,
+            executor_bps: settings.bw,
+            worker_bps: settings.bw,
+            latency_seconds: settings.latency,
+            ..job.inputs
+        }
+    }
+
+    /// The job of the settings, of several the one of the least bound, of equals the first.
+    fn estimate(&self, settings: &Settings) -> Option<(&Job, Estimate)> {
+        self.jobs
+            .iter()
+            .filter(|job| job.aggregation == settings.aggregation)
+            .filter(|job| settings.encoding == ANY || settings.encoding == job.encoding)
+            .map(|job| (job, estimate(&self.inputs(job, settings))))
+            .reduce(|a, b| {
+                if b.1.makespan_seconds < a.1.makespan_seconds {
+                    b
+                } else {
+                    a
+                }
+            })
+    }
+}
+
 /// A way to get a segment's witness to a machine, at one bandwidth.
 #[derive(Clone, PartialEq, Debug)]
 struct Way<'c> {
@@ -244,13 +369,6 @@ struct Way<'c> {
 }
 
 impl Way<'_> {
-    fn name(&self, between: &str) -> String {
-        match self.compression {
-            Some(compression) => format!("{}{between}{compression}", self.encoding),
-            None => self.encoding.to_owned(),
-        }
-    }
-
     fn label(&self) -> String {
         match self.compression {
             Some(compression) => format!("{} ({compression})", self.encoding),
@@ -329,10 +447,11 @@ pub(super) fn section(data: &CalculatorData) -> Markup {
                 (settings_in_words(&data.settings)) "." }
         }
         (form(data))
-        @if let Some(costs) = data.runs.first() {
-            (times(costs, &data.settings))
+        @if let Some(run) = data.runs.first() {
+            (times(&run.costs, &data.settings))
+            (cluster(run, &data.settings))
         } @else {
-            p { "The time to the witness and the cluster need a run's costs; measure them with "
+            p .missing { "The time to the witness and the cluster need a run's costs; measure them with "
                 code { "rewit run --out FILE" } "." }
         }
         (ledger_table(&data.settings))
@@ -351,24 +470,42 @@ fn settings_in_words(settings: &Settings) -> String {
 }
 
 fn form(data: &CalculatorData) -> Markup {
+    let select = |key: &str, label: &str, options: Markup| {
+        let id = format!("calculator-{key}");
+        html! {
+            div .field {
+                label for=(id) { (label) }
+                select id=(id) { (options) }
+            }
+        }
+    };
+    let (links, sizes) = FIELDS.split_at(LINK_FIELDS);
     html! {
         // Shown by the script.
         form #calculator-form .interactive hidden autocomplete="off" {
-            div .fields {
-                @for field in &FIELDS { (input(field, data.settings.value(field.key))) }
-                @if !data.runs.is_empty() {
-                    div .field {
-                        label for="calculator-run" { "Costs measured on" }
-                        select #calculator-run {
-                            @for (i, costs) in data.runs.iter().enumerate() {
-                                option value=(i) { (run_label(costs)) }
+            fieldset {
+                legend { "Links, machines, run" }
+                div .fields {
+                    @for field in links { (input(field, data.settings.value(field.key))) }
+                    @if !data.runs.is_empty() {
+                        (select("run", "Costs as measured", html! {
+                            @for (i, run) in data.runs.iter().enumerate() {
+                                option value=(i) { (run_label(&run.costs)) }
                             }
-                        }
+                        }))
+                        (select("aggregation", "Aggregation", html! {
+                            @for (name, words, _) in aggregations() { option value=(name) { (words) } }
+                        }))
+                        (select("encoding", "Encoding of the cluster", html! {
+                            option value=(ANY) { (ANY) }
+                        }))
                     }
-                    div .field {
-                        label for="calculator-encoding" { "Encoding of the cluster" }
-                        select #calculator-encoding {}
-                    }
+                }
+            }
+            fieldset {
+                legend { "Sizes of the note's ledger" }
+                div .fields {
+                    @for field in sizes { (input(field, data.settings.value(field.key))) }
                 }
             }
             button #calculator-reset type="button" { "Reset" }
@@ -432,10 +569,10 @@ fn times(costs: &Costs, settings: &Settings) -> Markup {
                 thead {
                     tr {
                         th scope="col" { "encoding (compression)" }
-                        th scope="col" { "bytes sent " (tag(Kind::Measured)) }
-                        th scope="col" { "work there " (tag(Kind::Modelled)) }
-                        th scope="col" { "time to the witness " (tag(Kind::Modelled)) }
-                        th scope="col" { "break-even " (tag(Kind::Modelled)) }
+                        th .n scope="col" { "bytes sent " (tag(Kind::Measured)) }
+                        th .n scope="col" { "work there " (tag(Kind::Modelled)) }
+                        th .n scope="col" { "time to the witness " (tag(Kind::Modelled)) }
+                        th .n scope="col" { "break-even " (tag(Kind::Modelled)) }
                     }
                 }
                 tbody {
@@ -471,6 +608,64 @@ fn time_row(way: &Way<'_>, is_best: bool) -> Markup {
             (cell("break-even", bits, way.crossing.map_or_else(|| "–".to_owned(), crossing)))
         }
     }
+}
+
+/// The cluster's, with the names of [`Estimate`]'s fields.
+const ESTIMATE: [Line; 6] = [
+    ("executor_seconds", "serial executor", Unit::Seconds),
+    ("egress_seconds", "bytes out of its machine", Unit::Seconds),
+    ("workers_seconds", "work of all machines", Unit::Seconds),
+    ("ingress_seconds", "bytes into its machine", Unit::Seconds),
+    ("aggregation_seconds", "levels of the tree", Unit::Seconds),
+    ("makespan_seconds", "all", Unit::Seconds),
+];
+
+fn cluster(run: &Run, settings: &Settings) -> Markup {
+    let found = run.estimate(settings);
+    let amounts = found.as_ref().map(|(_, estimate)| numbers(estimate));
+    html! {
+        h3 { "A cluster of such machines" }
+        p #calculator-bound aria-live="polite" { (bound(found.as_ref(), settings)) }
+        div .scroll tabindex="0" role="region" aria-label="Bounds of a cluster's time" {
+            table #calculator-estimate {
+                thead {
+                    tr {
+                        th scope="col" { "bound by" }
+                        th .n scope="col" { "no less than " (tag(Kind::Modelled)) }
+                    }
+                }
+                tbody {
+                    @for (key, label, unit) in ESTIMATE {
+                        @let value = amounts.as_ref().and_then(|amounts| amounts[key].as_f64());
+                        tr data-key=(key) data-unit=(unit.name()) {
+                            th scope="row" { (label) }
+                            (cell("amount", value, value.map_or_else(|| "–".to_owned(), |v| unit.format(v))))
+                        }
+                    }
+                }
+            }
+        }
+        p .note {
+            "The closed form of " code { "rewit model" } ": bounds that no schedule beats, without stragglers or losses, \
+             every link of the same bandwidth, joins assigned by a coordinator on the executor's machine; "
+            code { "rewit model" } " simulates the cluster itself."
+        }
+    }
+}
+
+/// What the bounds say, in a sentence.
+fn bound(found: Option<&(&Job, Estimate)>, settings: &Settings) -> String {
+    let Some((job, estimate)) = found else {
+        return "What this needs was not measured.".to_owned();
+    };
+    format!(
+        "{} cycles on {} machines, shipped as {}: no less than {}, bound by {}, modelled.",
+        format_count(settings.cycles as u64),
+        format_count(settings.machines as u64),
+        job.encoding.replace('.', ", "),
+        format_seconds(estimate.makespan_seconds),
+        estimate.binding
+    )
 }
 
 /// A number as text, and as it is for whoever reads the page by program.
@@ -563,8 +758,8 @@ fn ledger_table(settings: &Settings) -> Markup {
                 thead {
                     tr {
                         th scope="col" { "what" }
-                        th scope="col" { "amount " (tag(Kind::Modelled)) }
-                        th scope="col" { "over one such link " (tag(Kind::Modelled)) }
+                        th .n scope="col" { "amount " (tag(Kind::Modelled)) }
+                        th .n scope="col" { "over one such link " (tag(Kind::Modelled)) }
                     }
                 }
                 tbody {
