@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::measure::Kind;
 use crate::model::cluster::{
     Aggregation, Cluster, Estimate, EstimateInputs, Group, LinkCost, Placement, estimate,
-    estimate_inputs,
+    estimate_cluster,
 };
 use crate::model::note::{Ledger, LedgerInputs, ledger, seconds_on_link};
 use crate::model::{Costs, Crossing, Quantity, Route, break_even};
@@ -307,7 +307,7 @@ fn jobs(costs: &Costs) -> Vec<Job> {
                 replicates: 0,
             };
             // One that lacks a measurement is not offered.
-            if let Ok(inputs) = estimate_inputs(&cluster) {
+            if let Ok((inputs, _)) = estimate_cluster(&cluster) {
                 jobs.push(Job {
                     encoding: format!("{}.{}", cost.encoding, cost.compression),
                     aggregation: name,
