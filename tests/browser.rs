@@ -113,7 +113,9 @@ fn numbers_read_as_those_of_the_command_line() {
     let mut values = vec![0.0, 0.5, 1.0, 1.5, 2.5, 999.4, 999.5, 1e21, 1e22, 1.5e30];
     // Where digits and units change, a hair to either side; and ties, which are multiples of a power of two.
     for scale in [1e-6, 1e-3, 1.0, 1e3, 1e6, 1e9, 1e12] {
-        for edge in [0.0995, 0.9995, 1.0, 9.995, 99.95, 999.5, 0.125, 2.5, 1.375, 12.25, 112.5] {
+        for edge in [
+            0.0995, 0.9995, 1.0, 9.995, 99.95, 999.5, 0.125, 2.5, 1.375, 12.25, 112.5,
+        ] {
             let value: f64 = edge * scale;
             values.extend([value.next_down(), value, value.next_up()]);
         }
@@ -133,7 +135,9 @@ fn numbers_read_as_those_of_the_command_line() {
             assert_eq!(found, &json!(format(value)), "{name} of {value:e}");
         }
     }
-    let counts: Vec<u64> = (0..16).flat_map(|n| [10u64.pow(n) - 1, 10u64.pow(n)]).collect();
+    let counts: Vec<u64> = (0..16)
+        .flat_map(|n| [10u64.pow(n) - 1, 10u64.pow(n)])
+        .collect();
     let found = browser.apply("(list) => list.map(rewit.formatCount)", &json!(counts));
     for (&count, found) in counts.iter().zip(found.as_array().unwrap()) {
         assert_eq!(found, &json!(format_count(count)));
@@ -164,9 +168,19 @@ fn models_are_those_of_the_library() {
     for (case, found) in cases.iter().zip(found.as_array().unwrap()) {
         let [bytes, seconds, to, work] = *case;
         let route = Route { bytes, seconds };
-        let expected = break_even(route, Route { bytes: to, seconds: work });
+        let expected = break_even(
+            route,
+            Route {
+                bytes: to,
+                seconds: work,
+            },
+        );
         same_numbers(&found[0], &json!(expected), &format!("{case:?}"));
-        assert_eq!(found[1].as_f64(), Some(route.total_seconds(1.0 + to)), "{case:?}");
+        assert_eq!(
+            found[1].as_f64(),
+            Some(route.total_seconds(1.0 + to)),
+            "{case:?}"
+        );
     }
 
     let (mut counts, mut bytes) = (spread(4, 0.0, 6.0), spread(5, 0.0, 10.0));
@@ -175,17 +189,31 @@ fn models_are_those_of_the_library() {
         let mut count = || counts.next().unwrap().round();
         let (machines, segment_cycles, segments) = (count(), count(), count());
         let mut byte = || bytes.next().unwrap();
-        [machines, segment_cycles * segments - 1.0, segment_cycles, byte(), byte()]
+        [
+            machines,
+            segment_cycles * segments - 1.0,
+            segment_cycles,
+            byte(),
+            byte(),
+        ]
     }));
     let inputs: Vec<LedgerInputs> = inputs
         .into_iter()
-        .map(|[machines, cycles, segment_cycles, snapshot_bytes, stark_bytes]| LedgerInputs {
-            machines,
-            cycles,
-            segment_cycles,
-            snapshot_bytes,
-            stark_bytes,
-        })
+        .map(
+            |[
+                machines,
+                cycles,
+                segment_cycles,
+                snapshot_bytes,
+                stark_bytes,
+            ]| LedgerInputs {
+                machines,
+                cycles,
+                segment_cycles,
+                snapshot_bytes,
+                stark_bytes,
+            },
+        )
         .collect();
     let found = browser.apply("(list) => list.map(rewit.ledger)", &json!(inputs));
     for (inputs, found) in inputs.iter().zip(found.as_array().unwrap()) {
@@ -209,7 +237,11 @@ fn the_closed_form_is_that_of_the_library() {
         let mut time = || times.next().unwrap();
         let workers = counts.next().unwrap().round();
         // The first few sizes of a tree, and then any.
-        let segments = if i < 40 { f64::from(i / 2 + 1) } else { counts.next().unwrap().round() };
+        let segments = if i < 40 {
+            f64::from(i / 2 + 1)
+        } else {
+            counts.next().unwrap().round()
+        };
         let execute_seconds = time();
         inputs.push(EstimateInputs {
             segments,
@@ -245,14 +277,17 @@ fn the_closed_form_is_that_of_the_library() {
 }
 
 fn pairs(a: &[f64], b: &[f64]) -> Vec<(f64, f64)> {
-    a.iter().flat_map(|&x| b.iter().map(move |&y| (x, y))).collect()
+    a.iter()
+        .flat_map(|&x| b.iter().map(move |&y| (x, y)))
+        .collect()
 }
 
 /// The same fields with the same numbers, however they are written.
 #[track_caller]
 fn same_numbers(found: &Value, expected: &Value, what: &str) {
     let (found, expected) = (found.as_object().unwrap(), expected.as_object().unwrap());
-    let names = |object: &serde_json::Map<String, Value>| object.keys().cloned().collect::<Vec<_>>();
+    let names =
+        |object: &serde_json::Map<String, Value>| object.keys().cloned().collect::<Vec<_>>();
     let (mut left, mut right) = (names(found), names(expected));
     left.sort();
     right.sort();
@@ -280,7 +315,9 @@ fn printed(result: &ResultFile) -> impl Fn(&str, &str) -> String {
         let column = rows[0].iter().position(|cell| cell == heading);
         let column = column.unwrap_or_else(|| panic!("no column {heading}"));
         // The mark of delta-prev.
-        let row = rows.iter().find(|row| row[0].trim_end_matches(" *") == encoding);
+        let row = rows
+            .iter()
+            .find(|row| row[0].trim_end_matches(" *") == encoding);
         row.unwrap_or_else(|| panic!("no row {encoding}"))[column].clone()
     }
 }
@@ -288,7 +325,11 @@ fn printed(result: &ResultFile) -> impl Fn(&str, &str) -> String {
 /// What the calculator's first table should show, from what the file's verdicts say.
 fn check_times(browser: &mut Browser, result: &ResultFile, bandwidth: f64, latency: f64) {
     let shown = cells(browser, "calculator-times");
-    let mut encodings: Vec<&str> = result.verdicts.iter().map(|v| v.encoding.as_str()).collect();
+    let mut encodings: Vec<&str> = result
+        .verdicts
+        .iter()
+        .map(|v| v.encoding.as_str())
+        .collect();
     encodings.dedup();
     assert_eq!(shown.as_object().unwrap().len(), encodings.len() + 1);
     let what = |name: &str| format!("{name} at {bandwidth:e} b/s, {latency:e} s");
@@ -296,13 +337,30 @@ fn check_times(browser: &mut Browser, result: &ResultFile, bandwidth: f64, laten
     for name in encodings {
         let row = &shown[name];
         let of = || result.verdicts.iter().filter(|v| v.encoding == name);
-        let best = of().reduce(|a, b| if seconds(b) < seconds(a) { b } else { a }).unwrap();
+        let best = of()
+            .reduce(|a, b| if seconds(b) < seconds(a) { b } else { a })
+            .unwrap();
         close(value(&row["bytes"]), best.bytes, &what(name));
         close(value(&row["seconds"]), best.seconds, &what(name));
         close(value(&row["total"]), seconds(best), &what(name));
-        assert_eq!(row["bytes"]["text"], format_bytes(best.bytes), "{}", what(name));
-        assert_eq!(row["seconds"]["text"], format_seconds(best.seconds), "{}", what(name));
-        assert_eq!(row["total"]["text"], format_seconds(seconds(best)), "{}", what(name));
+        assert_eq!(
+            row["bytes"]["text"],
+            format_bytes(best.bytes),
+            "{}",
+            what(name)
+        );
+        assert_eq!(
+            row["seconds"]["text"],
+            format_seconds(best.seconds),
+            "{}",
+            what(name)
+        );
+        assert_eq!(
+            row["total"]["text"],
+            format_seconds(seconds(best)),
+            "{}",
+            what(name)
+        );
         let most = of()
             .filter_map(|v| match v.against(Witnesses::RawInPlace)? {
                 Crossing::Below { bits_per_second } => Some(bits_per_second),
@@ -314,10 +372,18 @@ fn check_times(browser: &mut Browser, result: &ResultFile, bandwidth: f64, laten
             None => assert_eq!(value(&row["break-even"]), None, "{name}"),
         }
     }
-    let in_place = result.segments.iter().map(|s| s.witness_bytes as f64).sum::<f64>();
+    let in_place = result
+        .segments
+        .iter()
+        .map(|s| s.witness_bytes as f64)
+        .sum::<f64>();
     let in_place = in_place / result.segments.len() as f64;
     let total = 8.0 * in_place / bandwidth + latency;
-    close(value(&shown["witness, in place"]["total"]), total, &what("in place"));
+    close(
+        value(&shown["witness, in place"]["total"]),
+        total,
+        &what("in place"),
+    );
     // The fastest is marked, and named in words.
     let fastest = result.verdicts.iter().map(seconds).fold(total, f64::min);
     let marked = browser.eval(
@@ -326,10 +392,18 @@ fn check_times(browser: &mut Browser, result: &ResultFile, bandwidth: f64, laten
     let [marked] = &marked.as_array().unwrap()[..] else {
         panic!("{marked}")
     };
-    close(value(&shown[marked.as_str().unwrap()]["total"]), fastest, "the fastest");
+    close(
+        value(&shown[marked.as_str().unwrap()]["total"]),
+        fastest,
+        "the fastest",
+    );
     let sentence = browser.eval("document.getElementById('calculator-fastest').textContent");
     let sentence = sentence.as_str().unwrap();
-    for words in [format_bandwidth(bandwidth), format_seconds(fastest), "modelled".into()] {
+    for words in [
+        format_bandwidth(bandwidth),
+        format_seconds(fastest),
+        "modelled".into(),
+    ] {
         assert!(sentence.contains(&words), "{sentence}: {words}");
     }
 }
@@ -349,7 +423,10 @@ fn times_are_those_of_the_command_line() {
         for (name, row) in shown.as_object().unwrap() {
             let total = printed(name, &format!("{gbps} Gb/s"));
             assert_eq!(row["total"]["text"], total, "{name} at {gbps} Gb/s");
-            let crossing = row["break-even"]["text"].as_str().unwrap().replace('–', "-");
+            let crossing = row["break-even"]["text"]
+                .as_str()
+                .unwrap()
+                .replace('–', "-");
             assert_eq!(crossing, printed(name, "break-even"), "{name}");
         }
     }
@@ -435,7 +512,11 @@ fn hostile_fragments_are_kept_within_limits() {
         ("#bw=Infinity&latency=0x10", 1e10, 0.0),
         ("#bw=1e10;alert(1)&latency=%00", 1e10, 0.0),
         ("#bw=<img src=x onerror=alert(1)>", 1e10, 0.0),
-        ("#__proto__=1&constructor=2&run=99&encoding=<script>", 1e10, 0.0),
+        (
+            "#__proto__=1&constructor=2&run=99&encoding=<script>",
+            1e10,
+            0.0,
+        ),
         ("#run=-1&encoding=pages-1k.none&bw=", 1e10, 0.0),
         ("#bw=2e10&bw=3e10", 2e10, 0.0),
         ("#%E0%A4%A&&&=&bw", 1e10, 0.0),
@@ -483,7 +564,10 @@ fn quiet(browser: &mut Browser, what: &str) {
     for request in browser.events("Network.requestWillBeSent") {
         let url = request["request"]["url"].as_str().unwrap();
         let local = ["file:", "data:", "blob:", "about:"];
-        assert!(local.iter().any(|scheme| url.starts_with(scheme)), "{what}: asked for {url}");
+        assert!(
+            local.iter().any(|scheme| url.starts_with(scheme)),
+            "{what}: asked for {url}"
+        );
     }
 }
 
@@ -503,7 +587,10 @@ fn settings_are_kept_in_the_address() {
     let hash = hash.as_str().unwrap().to_owned();
     browser.open(&page, &hash);
     check_times(&mut browser, &result, 42.5e9, 0.0);
-    assert_eq!(browser.eval("document.getElementById('calculator-machines').value"), "12");
+    assert_eq!(
+        browser.eval("document.getElementById('calculator-machines').value"),
+        "12"
+    );
     // Another fragment typed into the address starts from the defaults again.
     browser.eval("location.hash = '#latency=1'; new Promise((done) => setTimeout(done, 50))");
     check_times(&mut browser, &result, 1e10, 1.0);
@@ -595,12 +682,21 @@ fn the_page_fits_desktop_and_phone() {
             let name = plot["name"].as_str().unwrap();
             let at = |key: &str| plot[key].as_f64().unwrap();
             assert_eq!(plot["shown"], 1, "{name}");
-            assert!(at("width") > 0.6 * f64::from(width.min(960)), "{name} is small");
-            assert!(at("left") >= 0.0 && at("right") <= f64::from(width), "{name} is cut");
+            assert!(
+                at("width") > 0.6 * f64::from(width.min(960)),
+                "{name} is small"
+            );
+            assert!(
+                at("left") >= 0.0 && at("right") <= f64::from(width),
+                "{name} is cut"
+            );
             let clip = json!({"x": at("left"), "y": at("top"), "width": at("width"), "height": at("height"), "scale": 1});
             let picture = browser.picture(Some(clip));
             let (colours, ink) = contents(&mut browser, &picture);
-            assert!(colours > 16 && ink > 0.01, "{name} is blank: {colours} colours, {ink}");
+            assert!(
+                colours > 16 && ink > 0.01,
+                "{name} is blank: {colours} colours, {ink}"
+            );
         }
         let overlaps = browser.eval(OVERLAPS);
         assert_eq!(overlaps, json!([]), "texts overlap at {width} pixels");
@@ -643,7 +739,8 @@ fn plots_are_saved() {
     browser.resize(390, 844);
     browser.open(&page, "");
     let folder = browser.downloads();
-    let names = browser.eval("[...document.querySelectorAll('figure.plot')].map((figure) => figure.dataset.name)");
+    let names = browser
+        .eval("[...document.querySelectorAll('figure.plot')].map((figure) => figure.dataset.name)");
     let sizes = browser.eval("[...document.querySelectorAll('figure.plot')].map((figure) => { \
         const svg = figure.querySelector('.desktop svg'); return [svg.width.baseVal.value, svg.height.baseVal.value]; })");
     for (i, name) in names.as_array().unwrap().iter().enumerate() {
@@ -652,7 +749,9 @@ fn plots_are_saved() {
             browser.eval(&format!(
                 "document.querySelectorAll('figure.plot')[{i}].querySelectorAll('.save button')[{button}].click()"
             ));
-            browser.wait("Browser.downloadProgress", |event| event["state"] == "completed");
+            browser.wait("Browser.downloadProgress", |event| {
+                event["state"] == "completed"
+            });
             fs::read(folder.join(format!("{name}.{end}"))).unwrap()
         };
         let png = saved(0, "png");
@@ -689,7 +788,8 @@ fn hostile_files_do_no_harm() {
     let harmless = browser.eval(elements);
     assert_eq!(harmless, json!([2, 0, 1, 0]));
     for text in HOSTILE {
-        let mut file: Value = serde_json::from_slice(&fs::read(published("-block.json")).unwrap()).unwrap();
+        let mut file: Value =
+            serde_json::from_slice(&fs::read(published("-block.json")).unwrap()).unwrap();
         file["guest"]["name"] = json!(text);
         for name in ["cpu", "os", "kernel", "arch"] {
             file["hardware"][name] = json!(text);
@@ -702,7 +802,8 @@ fn hostile_files_do_no_harm() {
         assert_eq!(browser.eval(elements), harmless, "{text}");
         quiet(&mut browser, text);
         check_times(&mut browser, &block(), 1e10, 0.0);
-        let shown = browser.eval("document.getElementById('calculator-run').selectedOptions[0].textContent");
+        let shown = browser
+            .eval("document.getElementById('calculator-run').selectedOptions[0].textContent");
         assert!(shown.as_str().unwrap().starts_with(&text[..10]), "{shown}");
     }
 }

@@ -248,7 +248,9 @@ impl Browser {
             params["clip"] = clip;
         }
         let shot = self.call("Page.captureScreenshot", params);
-        BASE64_STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()
+        BASE64_STANDARD
+            .decode(shot["data"].as_str().unwrap())
+            .unwrap()
     }
 
     /// Lets pages save files: where they lie.

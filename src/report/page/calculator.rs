@@ -6,6 +6,8 @@
 use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
 
+use super::parts::tag;
+use super::plain;
 use crate::measure::Kind;
 use crate::model::cluster::{
     Aggregation, Cluster, Estimate, EstimateInputs, Group, LinkCost, Placement, estimate,
@@ -13,8 +15,6 @@ use crate::model::cluster::{
 };
 use crate::model::note::{Ledger, LedgerInputs, ledger, seconds_on_link};
 use crate::model::{Costs, Crossing, Quantity, Route, break_even};
-use super::parts::tag;
-use super::plain;
 use crate::report::conclusion::rank;
 use crate::report::table::crossing;
 use crate::report::{format_bandwidth, format_bytes, format_count, format_seconds};
@@ -717,17 +717,49 @@ const LEDGER: [Line; 19] = [
     ("joins_sent_bytes", "sent to be joined", Unit::Bytes),
     ("joins_returned_bytes", "joined, returned", Unit::Bytes),
     ("tree_bytes", "tree in all", Unit::Bytes),
-    ("aggregation_bytes", "aggregation: proofs returned and tree", Unit::Bytes),
+    (
+        "aggregation_bytes",
+        "aggregation: proofs returned and tree",
+        Unit::Bytes,
+    ),
     ("total_bytes", "everything", Unit::Bytes),
     ("assigned_share", "of it segments assigned", Unit::Share),
     ("executor_egress_bytes", "out of the executor", Unit::Bytes),
-    ("coordinator_ingress_bytes", "into the coordinator", Unit::Bytes),
-    ("coordinator_egress_bytes", "out of the coordinator", Unit::Bytes),
-    ("worker_ingress_mean_bytes", "into a worker, mean", Unit::Bytes),
-    ("worker_ingress_max_bytes", "into the busiest worker", Unit::Bytes),
-    ("worker_egress_mean_bytes", "out of a worker, mean", Unit::Bytes),
-    ("worker_egress_max_bytes", "out of the busiest worker", Unit::Bytes),
-    ("latencies", "latencies that follow one another", Unit::Count),
+    (
+        "coordinator_ingress_bytes",
+        "into the coordinator",
+        Unit::Bytes,
+    ),
+    (
+        "coordinator_egress_bytes",
+        "out of the coordinator",
+        Unit::Bytes,
+    ),
+    (
+        "worker_ingress_mean_bytes",
+        "into a worker, mean",
+        Unit::Bytes,
+    ),
+    (
+        "worker_ingress_max_bytes",
+        "into the busiest worker",
+        Unit::Bytes,
+    ),
+    (
+        "worker_egress_mean_bytes",
+        "out of a worker, mean",
+        Unit::Bytes,
+    ),
+    (
+        "worker_egress_max_bytes",
+        "out of the busiest worker",
+        Unit::Bytes,
+    ),
+    (
+        "latencies",
+        "latencies that follow one another",
+        Unit::Count,
+    ),
 ];
 
 /// The numbers of a model by the names of their fields.
