@@ -17,6 +17,9 @@ install_packages() {
   python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
   command -v riscv64-unknown-elf-gcc >/dev/null || missing+=(gcc-riscv64-unknown-elf)
   dpkg -s picolibc-riscv64-unknown-elf >/dev/null 2>&1 || missing+=(picolibc-riscv64-unknown-elf)
+  command -v chromium >/dev/null || missing+=(chromium)
+  # Without a font of the system it draws no text.
+  fc-list 2>/dev/null | grep -q . || missing+=(fonts-dejavu-core)
   if [ ${#missing[@]} = 0 ]; then return; fi
   as_root apt-get update -qq
   DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
@@ -26,7 +29,7 @@ if [ "${CI_SKIP_INSTALL:-0}" != 1 ] && command -v apt-get >/dev/null; then
   log "packages"
   install_packages
   # On this path everything is there, so nothing may be skipped.
-  export REQUIRE_QEMU=1 REQUIRE_RISCV_GCC=1
+  export REQUIRE_QEMU=1 REQUIRE_RISCV_GCC=1 REQUIRE_CHROMIUM=1
 fi
 rustup component list --installed 2>/dev/null | grep -q clippy || rustup component add clippy rustfmt
 

@@ -21,22 +21,26 @@ pub(super) fn fastest<'r>(
         .min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-/// The one that is faster than shipping on the most links.
-pub(super) fn best<'r>(
-    verdicts: impl Iterator<Item = &'r Verdict>,
-    witness: Witnesses,
-) -> Option<(&'r Verdict, Crossing)> {
-    let rank = |crossing: &Crossing| match *crossing {
+/// On how many links recomputing is faster: the bandwidth up to which it is, or a number in its place.
+pub(super) fn rank(crossing: Crossing) -> f64 {
+    match crossing {
         Crossing::Never => -1.0,
         // Neither faster on slow links nor comparable: it sends more than the witness.
         Crossing::Above { .. } => 0.0,
         Crossing::Below { bits_per_second } => bits_per_second,
         Crossing::Always => f64::INFINITY,
-    };
+    }
+}
+
+/// The one that is faster than shipping on the most links.
+pub(super) fn best<'r>(
+    verdicts: impl Iterator<Item = &'r Verdict>,
+    witness: Witnesses,
+) -> Option<(&'r Verdict, Crossing)> {
     verdicts
         .filter_map(|verdict| Some((verdict, verdict.against(witness)?)))
         // The first of equals.
-        .reduce(|a, b| if rank(&b.1) > rank(&a.1) { b } else { a })
+        .reduce(|a, b| if rank(b.1) > rank(a.1) { b } else { a })
 }
 
 /// Name of a way, with what it needs where that is more than bytes.

@@ -132,6 +132,7 @@ fn of<'r>(result: &'r ResultFile, encoding: &'r str) -> impl Iterator<Item = &'r
         .filter(move |verdict| verdict.encoding == encoding)
 }
 
+/// A break-even bandwidth as the table has it.
 pub(super) fn crossing(found: Crossing) -> String {
     match found {
         Crossing::Below { bits_per_second } => format_bandwidth(bits_per_second),

@@ -1,0 +1,809 @@
+//! The report page in headless Chromium: its calculator against the command line, its plots, its manners.
+
+#[path = "chromium/mod.rs"]
+mod chromium;
+mod command;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chromium::{Browser, browser};
+use command::*;
+use rewit::model::cluster::{EstimateInputs, estimate};
+use rewit::model::note::{LedgerInputs, ledger, seconds_on_link};
+use rewit::model::{Crossing, GIGABIT, LINKS_GBPS, Route, break_even};
+use rewit::report::{
+    ResultFile, Verdict, Witnesses, format_bandwidth, format_bytes, format_count, format_ratio,
+    format_seconds, read, render,
+};
+use serde_json::{Value, json};
+
+/// Widths of a desktop's window and of a phone's.
+const WIDTHS: [u32; 2] = [1280, 390];
+
+/// A file of the published results whose name ends so.
+fn published(end: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/results");
+    let mut found: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_str().unwrap().ends_with(end))
+        .collect();
+    found.sort();
+    found.remove(0)
+}
+
+fn block() -> ResultFile {
+    read(&fs::read(published("-block.json")).unwrap()).unwrap()
+}
+
+/// Writes the report of files, by the command.
+fn report(dir: &Dir, files: &[&Path]) -> PathBuf {
+    let out = dir.path("report.html");
+    let mut args: Vec<&str> = vec!["report"];
+    args.extend(files.iter().map(|file| file.to_str().unwrap()));
+    args.extend(["-o", out.to_str().unwrap()]);
+    expect(0, &args);
+    out
+}
+
+/// Pseudo-random numbers, log-uniform over `10^from..10^to`.
+fn spread(seed: u64, from: f64, to: f64) -> impl Iterator<Item = f64> {
+    let mut state = seed;
+    std::iter::repeat_with(move || {
+        // Knuth's generator; the upper bits.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let unit = (state >> 11) as f64 / (1u64 << 53) as f64;
+        10f64.powf(from + unit * (to - from))
+    })
+}
+
+/// The cells of a table of the calculator: value and text by row and column.
+fn cells(browser: &mut Browser, table: &str) -> Value {
+    browser.apply(
+        "(id) => Object.fromEntries([...document.getElementById(id).tBodies[0].rows].map((row) => [row.dataset.key, \
+         Object.fromEntries([...row.querySelectorAll('[data-name]')].map((cell) => [cell.dataset.name, \
+         {value: cell.dataset.value, text: cell.textContent}]))]))",
+        &json!(table),
+    )
+}
+
+/// The value of a cell; none if it has none.
+fn value(cell: &Value) -> Option<f64> {
+    let text = cell["value"].as_str().expect("a cell");
+    (!text.is_empty()).then(|| text.parse().unwrap())
+}
+
+#[track_caller]
+fn close(found: Option<f64>, expected: f64, what: &str) {
+    let found = found.unwrap_or_else(|| panic!("{what}: no value"));
+    assert!(
+        (found - expected).abs() <= 1e-9 * expected.abs(),
+        "{what}: {found}, expected {expected}"
+    );
+}
+
+/// Types a number into a field, as one who selects what is there and types.
+fn type_into(browser: &mut Browser, key: &str, text: &str) {
+    browser.apply(
+        "(key) => { const box = document.getElementById(`calculator-${key}`); box.focus(); box.select(); }",
+        &json!(key),
+    );
+    browser.call("Input.insertText", json!({"text": text}));
+}
+
+/// Presses a key while an element has the focus.
+fn press(browser: &mut Browser, id: &str, key: &str, code: u32) {
+    browser.apply("(id) => document.getElementById(id).focus()", &json!(id));
+    for kind in ["keyDown", "keyUp"] {
+        browser.call(
+            "Input.dispatchKeyEvent",
+            json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code}),
+        );
+    }
+}
+
+#[test]
+fn numbers_read_as_those_of_the_command_line() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    browser.open(&report(&dir, &[&published("-block.json")]), "");
+    let mut values = vec![0.0, 0.5, 1.0, 1.5, 2.5, 999.4, 999.5, 1e21, 1e22, 1.5e30];
+    // Where digits and units change, a hair to either side; and ties, which are multiples of a power of two.
+    for scale in [1e-6, 1e-3, 1.0, 1e3, 1e6, 1e9, 1e12] {
+        for edge in [
+            0.0995, 0.9995, 1.0, 9.995, 99.95, 999.5, 0.125, 2.5, 1.375, 12.25, 112.5,
+        ] {
+            let value: f64 = edge * scale;
+            values.extend([value.next_down(), value, value.next_up()]);
+        }
+    }
+    values.extend((1..=4000).map(|n| f64::from(n) / 32.0));
+    values.extend(spread(1, -9.0, 18.0).take(4000));
+    type Format = fn(f64) -> String;
+    let formats: [(&str, Format); 4] = [
+        ("formatBytes", format_bytes),
+        ("formatSeconds", format_seconds),
+        ("formatBandwidth", format_bandwidth),
+        ("formatRatio", format_ratio),
+    ];
+    for (name, format) in formats {
+        let found = browser.apply(&format!("(list) => list.map(rewit.{name})"), &json!(values));
+        for (&value, found) in values.iter().zip(found.as_array().unwrap()) {
+            assert_eq!(found, &json!(format(value)), "{name} of {value:e}");
+        }
+    }
+    let counts: Vec<u64> = (0..16)
+        .flat_map(|n| [10u64.pow(n) - 1, 10u64.pow(n)])
+        .collect();
+    let found = browser.apply("(list) => list.map(rewit.formatCount)", &json!(counts));
+    for (&count, found) in counts.iter().zip(found.as_array().unwrap()) {
+        assert_eq!(found, &json!(format_count(count)));
+    }
+}
+
+#[test]
+fn models_are_those_of_the_library() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    browser.open(&report(&dir, &[&published("-block.json")]), "");
+
+    let mut sizes = vec![0.0, 1.0, 1e9];
+    sizes.extend(spread(2, 0.0, 12.0).take(6));
+    let mut times = vec![0.0, 1.0];
+    times.extend(spread(3, -6.0, 3.0).take(4));
+    let mut cases = Vec::new();
+    for &(bytes, seconds) in &pairs(&sizes, &times) {
+        for &(to, work) in &pairs(&sizes, &times) {
+            cases.push([bytes, seconds, to, work]);
+        }
+    }
+    let found = browser.apply(
+        "(cases) => cases.map(([bytes, seconds, to, work]) => [rewit.breakEven({bytes, seconds}, {bytes: to, seconds: work}), \
+         rewit.totalSeconds({bytes, seconds}, 1 + to)])",
+        &json!(cases),
+    );
+    for (case, found) in cases.iter().zip(found.as_array().unwrap()) {
+        let [bytes, seconds, to, work] = *case;
+        let route = Route { bytes, seconds };
+        let expected = break_even(
+            route,
+            Route {
+                bytes: to,
+                seconds: work,
+            },
+        );
+        same_numbers(&found[0], &json!(expected), &format!("{case:?}"));
+        assert_eq!(
+            found[1].as_f64(),
+            Some(route.total_seconds(1.0 + to)),
+            "{case:?}"
+        );
+    }
+
+    let (mut counts, mut bytes) = (spread(4, 0.0, 6.0), spread(5, 0.0, 10.0));
+    let mut inputs = vec![[1000.0, 1e9, 1e6, 50e6, 250e3], [1.0, 1.0, 1e6, 1.0, 1.0]];
+    inputs.extend((0..300).map(|_| {
+        let mut count = || counts.next().unwrap().round();
+        let (machines, segment_cycles, segments) = (count(), count(), count());
+        let mut byte = || bytes.next().unwrap();
+        [
+            machines,
+            segment_cycles * segments - 1.0,
+            segment_cycles,
+            byte(),
+            byte(),
+        ]
+    }));
+    let inputs: Vec<LedgerInputs> = inputs
+        .into_iter()
+        .map(
+            |[
+                machines,
+                cycles,
+                segment_cycles,
+                snapshot_bytes,
+                stark_bytes,
+            ]| LedgerInputs {
+                machines,
+                cycles,
+                segment_cycles,
+                snapshot_bytes,
+                stark_bytes,
+            },
+        )
+        .collect();
+    let found = browser.apply("(list) => list.map(rewit.ledger)", &json!(inputs));
+    for (inputs, found) in inputs.iter().zip(found.as_array().unwrap()) {
+        same_numbers(found, &json!(ledger(inputs)), &format!("{inputs:?}"));
+    }
+}
+
+#[test]
+fn the_closed_form_is_that_of_the_library() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    browser.open(&report(&dir, &[&published("-block.json")]), "");
+    let (mut counts, mut bytes, mut times) = (
+        spread(6, 0.0, 5.0),
+        spread(7, 2.0, 9.0),
+        spread(8, -4.0, 2.0),
+    );
+    let mut inputs = Vec::new();
+    for i in 0..400 {
+        let mut byte = || bytes.next().unwrap();
+        let mut time = || times.next().unwrap();
+        let workers = counts.next().unwrap().round();
+        // The first few sizes of a tree, and then any.
+        let segments = if i < 40 {
+            f64::from(i / 2 + 1)
+        } else {
+            counts.next().unwrap().round()
+        };
+        let execute_seconds = time();
+        inputs.push(EstimateInputs {
+            segments,
+            execute_seconds,
+            last_execute_seconds: execute_seconds * 0.37,
+            encode_seconds: time(),
+            shipment_bytes: byte(),
+            program_bytes: if i % 5 == 0 { 0.0 } else { byte() },
+            workers,
+            capacity: workers * 0.9,
+            work_seconds: time(),
+            work_growth_seconds: if i % 3 == 0 { time() } else { 0.0 },
+            object_bytes: byte(),
+            aggregate: i % 4 > 0,
+            through_coordinator: i % 4 > 1,
+            join_seconds: time(),
+            join_bytes: byte(),
+            executor_bps: 8.0 * byte(),
+            worker_bps: 8.0 * byte(),
+            latency_seconds: if i % 7 == 0 { 0.0 } else { 0.01 * time() },
+            wrap_seconds: if i % 11 == 0 { time() } else { 0.0 },
+        });
+    }
+    let found = browser.apply("(list) => list.map(rewit.estimate)", &json!(inputs));
+    let mut binding = std::collections::BTreeSet::new();
+    for (inputs, found) in inputs.iter().zip(found.as_array().unwrap()) {
+        same_numbers(found, &json!(estimate(inputs)), &format!("{inputs:?}"));
+        binding.insert(found["binding"].as_str().unwrap());
+    }
+    // Every bound was the greatest once.
+    let all = ["aggregation", "egress", "executor", "ingress", "workers"];
+    assert_eq!(binding.into_iter().collect::<Vec<_>>(), all);
+}
+
+fn pairs(a: &[f64], b: &[f64]) -> Vec<(f64, f64)> {
+    a.iter()
+        .flat_map(|&x| b.iter().map(move |&y| (x, y)))
+        .collect()
+}
+
+/// The same fields with the same numbers, however they are written.
+#[track_caller]
+fn same_numbers(found: &Value, expected: &Value, what: &str) {
+    let (found, expected) = (found.as_object().unwrap(), expected.as_object().unwrap());
+    let names =
+        |object: &serde_json::Map<String, Value>| object.keys().cloned().collect::<Vec<_>>();
+    let (mut left, mut right) = (names(found), names(expected));
+    left.sort();
+    right.sort();
+    assert_eq!(left, right, "{what}");
+    for (name, number) in expected {
+        match number.as_f64() {
+            Some(number) => close(found[name].as_f64(), number, &format!("{name}, {what}")),
+            None => assert_eq!(&found[name], number, "{name}, {what}"),
+        }
+    }
+}
+
+/// The text of the table of `rewit run`: by encoding and heading.
+fn printed(result: &ResultFile) -> impl Fn(&str, &str) -> String {
+    let text = render(result);
+    let rows: Vec<Vec<String>> = text
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .map(|line| {
+            let cells = line.trim_matches('|').split('|');
+            cells.map(|cell| cell.trim().to_owned()).collect()
+        })
+        .collect();
+    move |encoding, heading| {
+        let column = rows[0].iter().position(|cell| cell == heading);
+        let column = column.unwrap_or_else(|| panic!("no column {heading}"));
+        // The mark of delta-prev.
+        let row = rows
+            .iter()
+            .find(|row| row[0].trim_end_matches(" *") == encoding);
+        row.unwrap_or_else(|| panic!("no row {encoding}"))[column].clone()
+    }
+}
+
+/// What the calculator's first table should show, from what the file's verdicts say.
+fn check_times(browser: &mut Browser, result: &ResultFile, bandwidth: f64, latency: f64) {
+    let shown = cells(browser, "calculator-times");
+    let mut encodings: Vec<&str> = result
+        .verdicts
+        .iter()
+        .map(|v| v.encoding.as_str())
+        .collect();
+    encodings.dedup();
+    assert_eq!(shown.as_object().unwrap().len(), encodings.len() + 1);
+    let what = |name: &str| format!("{name} at {bandwidth:e} b/s, {latency:e} s");
+    let seconds = |v: &Verdict| v.route().total_seconds(bandwidth) + latency;
+    for name in encodings {
+        let row = &shown[name];
+        let of = || result.verdicts.iter().filter(|v| v.encoding == name);
+        let best = of()
+            .reduce(|a, b| if seconds(b) < seconds(a) { b } else { a })
+            .unwrap();
+        close(value(&row["bytes"]), best.bytes, &what(name));
+        close(value(&row["seconds"]), best.seconds, &what(name));
+        close(value(&row["total"]), seconds(best), &what(name));
+        assert_eq!(
+            row["bytes"]["text"],
+            format_bytes(best.bytes),
+            "{}",
+            what(name)
+        );
+        assert_eq!(
+            row["seconds"]["text"],
+            format_seconds(best.seconds),
+            "{}",
+            what(name)
+        );
+        assert_eq!(
+            row["total"]["text"],
+            format_seconds(seconds(best)),
+            "{}",
+            what(name)
+        );
+        let most = of()
+            .filter_map(|v| match v.against(Witnesses::RawInPlace)? {
+                Crossing::Below { bits_per_second } => Some(bits_per_second),
+                other => panic!("{name}: {other:?}"),
+            })
+            .max_by(f64::total_cmp);
+        match most {
+            Some(most) => close(value(&row["break-even"]), most, &what(name)),
+            None => assert_eq!(value(&row["break-even"]), None, "{name}"),
+        }
+    }
+    let in_place = result
+        .segments
+        .iter()
+        .map(|s| s.witness_bytes as f64)
+        .sum::<f64>();
+    let in_place = in_place / result.segments.len() as f64;
+    let total = 8.0 * in_place / bandwidth + latency;
+    close(
+        value(&shown["witness, in place"]["total"]),
+        total,
+        &what("in place"),
+    );
+    // The fastest is marked, and named in words.
+    let fastest = result.verdicts.iter().map(seconds).fold(total, f64::min);
+    let marked = browser.eval(
+        "[...document.querySelectorAll('#calculator-times tr.fastest')].map((row) => row.dataset.key)",
+    );
+    let [marked] = &marked.as_array().unwrap()[..] else {
+        panic!("{marked}")
+    };
+    close(
+        value(&shown[marked.as_str().unwrap()]["total"]),
+        fastest,
+        "the fastest",
+    );
+    let sentence = browser.eval("document.getElementById('calculator-fastest').textContent");
+    let sentence = sentence.as_str().unwrap();
+    for words in [
+        format_bandwidth(bandwidth),
+        format_seconds(fastest),
+        "modelled".into(),
+    ] {
+        assert!(sentence.contains(&words), "{sentence}: {words}");
+    }
+}
+
+#[test]
+fn times_are_those_of_the_command_line() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    let (result, page) = (block(), report(&dir, &[&published("-block.json")]));
+    let printed = printed(&result);
+    browser.open(&page, "");
+    // Typed, on the links of the command's table.
+    for gbps in LINKS_GBPS {
+        type_into(&mut browser, "bw", &gbps.to_string());
+        check_times(&mut browser, &result, gbps * GIGABIT, 0.0);
+        let shown = cells(&mut browser, "calculator-times");
+        for (name, row) in shown.as_object().unwrap() {
+            let total = printed(name, &format!("{gbps} Gb/s"));
+            assert_eq!(row["total"]["text"], total, "{name} at {gbps} Gb/s");
+            let crossing = row["break-even"]["text"]
+                .as_str()
+                .unwrap()
+                .replace('–', "-");
+            assert_eq!(crossing, printed(name, "break-even"), "{name}");
+        }
+    }
+    // From the fragment, over all of the range.
+    for (bandwidth, latency) in pairs(
+        &[1e6, 1e8, 3.3e9, 1.88e11, 1.89e11, 1e13],
+        &[0.0, 5e-5, 0.123_456_789, 10.0],
+    ) {
+        browser.open(&page, &format!("#bw={bandwidth:e}&latency={latency:e}"));
+        check_times(&mut browser, &result, bandwidth, latency);
+    }
+    // By the keyboard: a step of a slider is a hundredth of a decade, to three digits.
+    browser.open(&page, "");
+    press(&mut browser, "calculator-bw-slider", "ArrowRight", 39);
+    check_times(&mut browser, &result, 1.02e10, 0.0);
+    press(&mut browser, "calculator-bw-slider", "End", 35);
+    check_times(&mut browser, &result, 1e13, 0.0);
+}
+
+#[test]
+fn the_ledger_is_that_of_the_library() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    let page = report(&dir, &[&published("-block.json")]);
+    let note = [1000.0, 1e9, 1e6, 50e6, 250e3];
+    for ([machines, cycles, segment, snapshot, stark], bw) in [
+        (note, 10e9),
+        ([1000.0, 1e9, 1e6, 200e6, 250e3], 1e9),
+        ([7.0, 1e9 + 1.0, 1e6, 50e6, 1e6], 1e11),
+        ([1e6, 1e15, 1e3, 1.0, 1.0], 1e13),
+    ] {
+        let inputs = LedgerInputs {
+            machines,
+            cycles,
+            segment_cycles: segment,
+            snapshot_bytes: snapshot,
+            stark_bytes: stark,
+        };
+        inputs.check().unwrap();
+        browser.open(
+            &page,
+            &format!(
+                "#machines={machines}&cycles={cycles}&segment={segment}&snapshot={snapshot}&stark={stark}&bw={bw}"
+            ),
+        );
+        let shown = cells(&mut browser, "calculator-ledger");
+        let expected = json!(ledger(&inputs));
+        for (name, cell) in shown.as_object().unwrap() {
+            let expected = expected[name].as_f64().unwrap();
+            close(value(&cell["amount"]), expected, name);
+            if name.ends_with("_bytes") {
+                assert_eq!(cell["amount"]["text"], format_bytes(expected), "{name}");
+                let seconds = seconds_on_link(expected, bw);
+                close(value(&cell["seconds"]), seconds, name);
+                assert_eq!(cell["seconds"]["text"], format_seconds(seconds), "{name}");
+            }
+        }
+        if inputs.snapshot_bytes == 50e6 && bw == 10e9 {
+            // The note's own figures.
+            for (name, text) in [
+                ("assigned_bytes", "50.0 GB"),
+                ("returned_bytes", "250 MB"),
+                ("tree_bytes", "749 MB"),
+                ("total_bytes", "51.0 GB"),
+            ] {
+                assert_eq!(shown[name]["amount"]["text"], text);
+            }
+        }
+    }
+}
+
+#[test]
+fn hostile_fragments_are_kept_within_limits() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    let (result, page) = (block(), report(&dir, &[&published("-block.json")]));
+    // A fragment, and the bandwidth and latency it leads to.
+    let cases = [
+        ("#bw=NaN&latency=-1", 1e10, 0.0),
+        ("#bw=1e999&latency=1e999", 1e13, 10.0),
+        ("#bw=-5", 1e6, 0.0),
+        ("#bw=0", 1e6, 0.0),
+        ("#bw=Infinity&latency=0x10", 1e10, 0.0),
+        ("#bw=1e10;alert(1)&latency=%00", 1e10, 0.0),
+        ("#bw=<img src=x onerror=alert(1)>", 1e10, 0.0),
+        (
+            "#__proto__=1&constructor=2&run=99&encoding=<script>",
+            1e10,
+            0.0,
+        ),
+        ("#run=-1&encoding=pages-1k.none&bw=", 1e10, 0.0),
+        ("#bw=2e10&bw=3e10", 2e10, 0.0),
+        ("#%E0%A4%A&&&=&bw", 1e10, 0.0),
+        ("#javascript:alert(1)", 1e10, 0.0),
+    ];
+    for (fragment, bandwidth, latency) in cases {
+        browser.forget();
+        browser.open(&page, fragment);
+        check_times(&mut browser, &result, bandwidth, latency);
+        let ledger = cells(&mut browser, "calculator-ledger");
+        assert_eq!(ledger["segments"]["text"], Value::Null);
+        assert_eq!(ledger["segments"]["amount"]["text"], "1,000", "{fragment}");
+        quiet(&mut browser, fragment);
+    }
+    let long = format!("#bw=2e10&x={}", "9".repeat(100_000));
+    browser.open(&page, &long);
+    check_times(&mut browser, &result, 2e10, 0.0);
+    // So are numbers that are typed; nonsense changes nothing.
+    type_into(&mut browser, "bw", "1e300");
+    check_times(&mut browser, &result, 1e13, 0.0);
+    type_into(&mut browser, "bw", "-3");
+    check_times(&mut browser, &result, 1e6, 0.0);
+    type_into(&mut browser, "bw", "e");
+    check_times(&mut browser, &result, 1e6, 0.0);
+    let invalid = "document.getElementById('calculator-bw').getAttribute('aria-invalid')";
+    assert_eq!(browser.eval(invalid), "true");
+    type_into(&mut browser, "bw", "10");
+    assert_eq!(browser.eval(invalid), "false");
+    check_times(&mut browser, &result, 1e10, 0.0);
+}
+
+/// No error, no warning, no dialog, and nothing asked of anyone but the file itself.
+#[track_caller]
+fn quiet(browser: &mut Browser, what: &str) {
+    for event in [
+        "Runtime.consoleAPICalled",
+        "Runtime.exceptionThrown",
+        "Log.entryAdded",
+        "Page.javascriptDialogOpening",
+        "Network.webSocketCreated",
+    ] {
+        let found = browser.events(event);
+        assert!(found.is_empty(), "{what}: {event}: {found:?}");
+    }
+    for request in browser.events("Network.requestWillBeSent") {
+        let url = request["request"]["url"].as_str().unwrap();
+        let local = ["file:", "data:", "blob:", "about:"];
+        assert!(
+            local.iter().any(|scheme| url.starts_with(scheme)),
+            "{what}: asked for {url}"
+        );
+    }
+}
+
+#[test]
+fn settings_are_kept_in_the_address() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    let (result, page) = (block(), report(&dir, &[&published("-block.json")]));
+    browser.open(&page, "");
+    assert_eq!(browser.eval("location.hash"), "");
+    type_into(&mut browser, "bw", "42.5");
+    type_into(&mut browser, "machines", "12");
+    let hash = browser.eval(
+        "new Promise((done) => { const look = () => /machines=12/.test(location.hash) ? done(location.hash) : \
+         setTimeout(look, 20); look(); })",
+    );
+    let hash = hash.as_str().unwrap().to_owned();
+    browser.open(&page, &hash);
+    check_times(&mut browser, &result, 42.5e9, 0.0);
+    assert_eq!(
+        browser.eval("document.getElementById('calculator-machines').value"),
+        "12"
+    );
+    // Another fragment typed into the address starts from the defaults again.
+    browser.eval("location.hash = '#latency=1'; new Promise((done) => setTimeout(done, 50))");
+    check_times(&mut browser, &result, 1e10, 1.0);
+    browser.eval("document.getElementById('calculator-reset').click()");
+    check_times(&mut browser, &result, 1e10, 0.0);
+}
+
+#[test]
+fn without_javascript_the_page_says_the_same() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    let page = report(&dir, &[&published("-block.json")]);
+    let texts = "[...document.querySelectorAll('#calculator table, #calculator-fastest')].map((e) => e.innerText)";
+    browser.resize(1280, 900);
+    browser.open(&page, "");
+    let with = browser.eval(texts);
+    let form = "getComputedStyle(document.getElementById('calculator-form')).display";
+    assert_ne!(browser.eval(form), "none");
+    browser.scripts(false);
+    browser.open(&page, "");
+    assert_eq!(browser.eval(texts), with);
+    assert_eq!(browser.eval(form), "none");
+    let note = browser.eval("document.querySelector('#calculator noscript').innerText");
+    assert!(note.as_str().unwrap().contains("JavaScript"), "{note}");
+    check_times(&mut browser, &block(), 1e10, 0.0);
+}
+
+#[test]
+fn every_input_has_a_name() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    browser.open(&report(&dir, &[&published("-block.json")]), "");
+    // As a screen reader has them.
+    let tree = browser.call("Accessibility.getFullAXTree", json!({}));
+    let mut found = 0;
+    for node in tree["nodes"].as_array().unwrap() {
+        let role = node["role"]["value"].as_str().unwrap_or_default();
+        if ["slider", "spinbutton", "combobox", "button"].contains(&role) {
+            let name = node["name"]["value"].as_str().unwrap_or_default();
+            assert!(!name.is_empty(), "a {role} without a name");
+            found += 1;
+        }
+    }
+    assert!(found >= 16, "{found} inputs");
+    assert_eq!(
+        browser.eval("document.querySelector('#calculator-fastest').ariaLive"),
+        "polite"
+    );
+}
+
+/// Files of all kinds: every plot that there is data for.
+fn everything(dir: &Dir) -> PathBuf {
+    let files = ["-block.json", "-fold.json", "-proof-size.json"].map(published);
+    report(dir, &files.each_ref().map(PathBuf::as_path))
+}
+
+/// What the page looks like, written under `target/report-shots/` for whoever wants to look.
+fn keep(name: &str, picture: &[u8]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-shots");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(name), picture).unwrap();
+}
+
+#[test]
+fn the_page_fits_desktop_and_phone() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    let page = everything(&dir);
+    for width in WIDTHS {
+        let height = if width < 600 { 844 } else { 900 };
+        browser.resize(width, height);
+        browser.forget();
+        browser.open(&page, "");
+        quiet(&mut browser, &format!("{width} pixels"));
+        let content = browser.eval("document.documentElement.scrollWidth");
+        assert_eq!(content, width, "the page scrolls sideways");
+        keep(&format!("report-{width}.png"), &browser.picture(None));
+
+        let plots = browser.eval(
+            "[...document.querySelectorAll('figure.plot')].map((figure) => { \
+               const shown = [...figure.querySelectorAll('svg')].filter((svg) => svg.checkVisibility()); \
+               const box = shown[0]?.getBoundingClientRect(); \
+               return {name: figure.dataset.name, shown: shown.length, left: box.left, right: box.right, \
+                 top: box.top + scrollY, width: box.width, height: box.height}; })",
+        );
+        let plots = plots.as_array().unwrap();
+        assert!(plots.len() >= 4, "{} plots", plots.len());
+        for plot in plots {
+            let name = plot["name"].as_str().unwrap();
+            let at = |key: &str| plot[key].as_f64().unwrap();
+            assert_eq!(plot["shown"], 1, "{name}");
+            assert!(
+                at("width") > 0.6 * f64::from(width.min(960)),
+                "{name} is small"
+            );
+            assert!(
+                at("left") >= 0.0 && at("right") <= f64::from(width),
+                "{name} is cut"
+            );
+            let clip = json!({"x": at("left"), "y": at("top"), "width": at("width"), "height": at("height"), "scale": 1});
+            let picture = browser.picture(Some(clip));
+            let (colours, ink) = contents(&mut browser, &picture);
+            assert!(
+                colours > 16 && ink > 0.01,
+                "{name} is blank: {colours} colours, {ink}"
+            );
+        }
+        let overlaps = browser.eval(OVERLAPS);
+        assert_eq!(overlaps, json!([]), "texts overlap at {width} pixels");
+    }
+}
+
+/// Pairs of texts of a visible plot that lie on one another, or are cut by its edge.
+const OVERLAPS: &str = "[...document.querySelectorAll('figure.plot svg')].filter((svg) => svg.checkVisibility())\
+  .flatMap((svg) => { \
+    const paper = svg.getBoundingClientRect(); \
+    const texts = [...svg.querySelectorAll('text')].filter((text) => text.textContent.trim() !== '').map((text) => { \
+      const {left, right, top, bottom} = text.getBoundingClientRect(); \
+      const [x, y] = [0.06 * (right - left), 0.2 * (bottom - top)]; \
+      return {text: text.textContent, cut: left < paper.left - 1 || right > paper.right + 1 || top < paper.top - 1 \
+        || bottom > paper.bottom + 1, left: left + x, right: right - x, top: top + y, bottom: bottom - y}; }); \
+    return texts.flatMap((a, i) => [...texts.slice(i + 1).filter((b) => a.left < b.right && b.left < a.right && \
+      a.top < b.bottom && b.top < a.bottom).map((b) => `${svg.id}: ${a.text} on ${b.text}`), \
+      ...(a.cut ? [`${svg.id}: ${a.text} is cut`] : [])]); })";
+
+/// Number of colours in a PNG file, and which part of its pixels has another than its first.
+fn contents(browser: &mut Browser, png: &[u8]) -> (u64, f64) {
+    let found = browser.apply(
+        "async (bytes) => { \
+           const bitmap = await createImageBitmap(new Blob([new Uint8Array(bytes)], {type: 'image/png'})); \
+           const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d'); \
+           context.drawImage(bitmap, 0, 0); \
+           const pixels = new Uint32Array(context.getImageData(0, 0, bitmap.width, bitmap.height).data.buffer); \
+           return [new Set(pixels).size, pixels.filter((p) => p !== pixels[0]).length / pixels.length]; }",
+        &json!(png),
+    );
+    (found[0].as_u64().unwrap(), found[1].as_f64().unwrap())
+}
+
+#[test]
+fn plots_are_saved() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    let page = everything(&dir);
+    // On a phone, too, what is saved is the plot for wide pages.
+    browser.resize(390, 844);
+    browser.open(&page, "");
+    let folder = browser.downloads();
+    let names = browser
+        .eval("[...document.querySelectorAll('figure.plot')].map((figure) => figure.dataset.name)");
+    let sizes = browser.eval("[...document.querySelectorAll('figure.plot')].map((figure) => { \
+        const svg = figure.querySelector('.desktop svg'); return [svg.width.baseVal.value, svg.height.baseVal.value]; })");
+    for (i, name) in names.as_array().unwrap().iter().enumerate() {
+        let name = name.as_str().unwrap();
+        let mut saved = |button: usize, end: &str| {
+            browser.eval(&format!(
+                "document.querySelectorAll('figure.plot')[{i}].querySelectorAll('.save button')[{button}].click()"
+            ));
+            browser.wait("Browser.downloadProgress", |event| {
+                event["state"] == "completed"
+            });
+            fs::read(folder.join(format!("{name}.{end}"))).unwrap()
+        };
+        let png = saved(0, "png");
+        let svg = String::from_utf8(saved(1, "svg")).unwrap();
+        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>"), "{name}");
+        // Signature, length and name of the first part, width and height.
+        assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n", "{name}");
+        let at = |i: usize| f64::from(u32::from_be_bytes(png[i..i + 4].try_into().unwrap()));
+        let size = [sizes[i][0].as_f64().unwrap(), sizes[i][1].as_f64().unwrap()];
+        assert_eq!([at(16), at(20)], size.map(|side| 2.0 * side), "{name}");
+        let (colours, ink) = contents(&mut browser, &png);
+        assert!(colours > 16 && ink > 0.01, "{name} is blank");
+    }
+    quiet(&mut browser, "saving");
+}
+
+/// Texts that do something where they are not escaped.
+const HOSTILE: [&str; 5] = [
+    "<script>alert(1)</script>",
+    "</script><script>alert(2)</script>",
+    "\"><img src=x onerror=alert(3)>",
+    "]]></style><svg onload=alert(4)>&lt;b&gt;",
+    "'; alert(5); //<!--<script>",
+];
+
+#[test]
+fn hostile_files_do_no_harm() {
+    let Some(mut browser) = browser() else { return };
+    let dir = Dir::new();
+    let elements = "[document.scripts.length, document.images.length, document.querySelectorAll('iframe, object, embed, \
+        link, base, style').length, [...document.querySelectorAll('*')].filter((e) => \
+        e.getAttributeNames().some((name) => name.startsWith('on'))).length]";
+    browser.open(&report(&dir, &[&published("-block.json")]), "");
+    let harmless = browser.eval(elements);
+    assert_eq!(harmless, json!([2, 0, 1, 0]));
+    for text in HOSTILE {
+        let mut file: Value =
+            serde_json::from_slice(&fs::read(published("-block.json")).unwrap()).unwrap();
+        file["guest"]["name"] = json!(text);
+        for name in ["cpu", "os", "kernel", "arch"] {
+            file["hardware"][name] = json!(text);
+        }
+        file["notes"] = json!([text]);
+        let name = dir.file("hostile.json", file.to_string().as_bytes());
+        let page = report(&dir, &[Path::new(&name)]);
+        browser.forget();
+        browser.open(&page, "");
+        assert_eq!(browser.eval(elements), harmless, "{text}");
+        quiet(&mut browser, text);
+        check_times(&mut browser, &block(), 1e10, 0.0);
+        let shown = browser
+            .eval("document.getElementById('calculator-run').selectedOptions[0].textContent");
+        assert!(shown.as_str().unwrap().starts_with(&text[..10]), "{shown}");
+    }
+}
