@@ -3,8 +3,11 @@
 //! It can be read without its script. Whatever comes from a file is escaped by the templates, made
 //! one line and cut by [`plain`](super::plot::plain), and limited in number.
 
+mod calculator;
+mod cluster;
 mod encodings;
 mod folding;
+mod note;
 mod parts;
 mod proofs;
 mod provenance;
@@ -16,8 +19,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::plot::{self, Figure, MAX_NAME, plain};
-use super::{AnyFile, FoldingFile, ProofSizes, ResultFile, Tool};
+use super::{AnyFile, FoldingFile, ProofSizes, ResultFile, Tool, costs};
 use crate::Result;
+use crate::model::Costs;
+use calculator::{CalculatorData, SCRIPT};
 
 const STYLE: &str = include_str!("style.css");
 /// What marks a page of ours, so that it may be overwritten.
@@ -134,47 +139,56 @@ pub fn page(sources: &[Source], options: &PageOptions) -> Result<Page> {
         foldings: sources.iter().flat_map(|s| s.file.foldings()).collect(),
         sizes: sources.iter().flat_map(|s| s.file.proof_sizes()).collect(),
     };
-    let sections: [(&str, &str, Section); 6] = [
-        ("provenance", "What was measured, where and by what", provenance::section(&data)),
+    let files: Vec<AnyFile> = sources.iter().map(|source| source.file.clone()).collect();
+    // Without costs the sections that need some say what measures them.
+    let costs = costs(&files).unwrap_or_default();
+    let sections: [(&str, &str, Section); 9] = [
         ("witness", "Time to the witness: recompute or ship?", encodings::section(&data)),
         ("stages", "Where the time goes", encodings::stages(&data)),
         ("bytes", "Shipped bytes", encodings::bytes_section(&data)),
         ("proofs", "Proof sizes and security", proofs::section(&data)),
         ("folding", "Folding", folding::section(&data)),
+        ("note", "The note's ledger", note::section(&data)),
+        ("cluster", "A cluster", cluster::section(&data, &costs)),
+        ("calculate", "Calculator", calculate(&costs)),
+        ("provenance", "What was measured, where and by what", provenance::section(&data)),
     ];
     let html = document(&data, &sections);
     let figures = sections.into_iter().flat_map(|(_, _, section)| section.figures).collect();
     Ok(Page { html, figures })
 }
 
-/// Without a script there is no hash to allow.
-fn policy(script: Option<&str>) -> String {
-    let scripts = script.map_or("'none'".to_owned(), |script| {
-        let digest = Sha256::digest(script.as_bytes());
-        format!("'sha256-{}'", BASE64_STANDARD.encode(digest))
-    });
+/// The calculator, at its defaults.
+fn calculate(costs: &[Costs]) -> Section {
+    let mut section = Section::default();
+    section.push(calculator::section(&CalculatorData::new(costs)));
+    section
+}
+
+/// Nothing is loaded, and only our script runs.
+fn policy() -> String {
+    let digest = BASE64_STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
     format!(
-        "default-src 'none'; style-src 'unsafe-inline'; script-src {scripts}; img-src data: blob:; \
-         base-uri 'none'; form-action 'none'"
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:; base-uri 'none'; \
+         form-action 'none'"
     )
 }
 
 fn document(data: &Data<'_>, sections: &[(&str, &str, Section)]) -> String {
     let title = plain(&data.options.title, 200);
     let tool = Tool::this();
-    let script: Option<&str> = None;
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="generator" content=(format!("{GENERATOR} {}", tool.version));
-                meta http-equiv="Content-Security-Policy" content=(policy(script));
+                meta http-equiv="Content-Security-Policy" content=(policy());
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="referrer" content="no-referrer";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(calculator::STYLE)) }
             }
             body {
                 a .skip href="#main" { "To the content" }
@@ -196,7 +210,7 @@ fn document(data: &Data<'_>, sections: &[(&str, &str, Section)]) -> String {
                     }
                 }
                 footer { (summary::cite(data)) }
-                @if let Some(script) = script { script { (PreEscaped(script)) } }
+                script { (PreEscaped(SCRIPT)) }
             }
         }
     };

@@ -91,6 +91,11 @@ pub(super) fn count(kind: Kind, value: u64) -> Cell {
     number(kind, crate::report::format_count(value), value as f64)
 }
 
+/// Several numbers.
+pub(super) fn markup(body: Markup) -> Cell {
+    Cell { class: "t", body }
+}
+
 /// Nothing to say.
 pub(super) fn none() -> Cell {
     Cell {

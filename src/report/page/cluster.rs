@@ -1,0 +1,234 @@
+//! A cluster simulated with the files' costs: a thousand machines that prove 10^9 cycles.
+
+use maud::html;
+
+use super::parts::{self, bytes, count, number, seconds, text};
+use super::plot::{Figure, MapData, TimelineSpan, format_bits, seconds as seconds_in_words};
+use super::{Data, Section, plain};
+use crate::Result;
+use crate::measure::Kind;
+use crate::model::cluster::{
+    Aggregation, Axis, Cluster, Group, LinkCost, Outcome, Placement, Sweep, Varied, simulate_cluster, sweep,
+    with_encoding,
+};
+use crate::model::{Costs, Quantity};
+use crate::report::format_count;
+
+/// Workers of the timeline.
+const MACHINES: u64 = 1000;
+/// Cycles proven.
+const CYCLES: u64 = 1_000_000_000;
+/// Bits per second of a link that no file has.
+const BANDWIDTH: f64 = 10e9;
+/// Replicates of the error bar.
+const REPLICATES: u32 = 50;
+
+/// A timeline, what binds, and a map of the fastest encoding.
+pub(super) fn section(data: &Data<'_>, costs: &[Costs]) -> Section {
+    let mut section = Section::default();
+    // Of several the largest segments: the fewest proofs to join.
+    let best = costs.iter().filter(|costs| costs.proof.is_some()).max_by_key(|costs| costs.log_cycles);
+    let Some(costs) = best else {
+        section.push(parts::missing(
+            "No file has the costs of a segment and its proof; `rewit run --out FILE` measures them, and `rewit model` \
+             simulates any cluster with them.",
+        ));
+        return section;
+    };
+    match simulate(data, costs) {
+        Ok((outcome, map)) => show(&mut section, data, costs, &outcome, map),
+        Err(error) => section.push(parts::missing(&plain(&error.to_string(), 300))),
+    }
+    section
+}
+
+fn cluster(data: &Data<'_>, costs: &Costs) -> Cluster {
+    let measured = data.sources.iter().find_map(|source| source.file.link());
+    let link = match measured {
+        Some(link) => {
+            let quantity = |value| Quantity {
+                kind: link.kind,
+                ..Quantity::declared(value, plain(&link.description, 100))
+            };
+            LinkCost {
+                bits_per_second: quantity(link.bits_per_second),
+                latency_seconds: quantity(link.latency_seconds),
+            }
+        }
+        None => LinkCost::declared(BANDWIDTH, 0.0, "declared by this page: no file has a link"),
+    };
+    Cluster {
+        cycles: CYCLES,
+        executor: costs.clone(),
+        executor_link: link.clone(),
+        executor_price: None,
+        groups: vec![Group {
+            name: "workers".into(),
+            count: MACHINES,
+            costs: costs.clone(),
+            link,
+            speed: 1.0,
+            price: None,
+        }],
+        encoding: String::new(),
+        compression: String::new(),
+        aggregation: Aggregation::published_fri(),
+        placement: Placement::Coordinator,
+        stragglers: None,
+        loss: None,
+        wrap: None,
+        switch: None,
+        egress_price: None,
+        prefetch: 1,
+        seed: 1,
+        replicates: REPLICATES,
+    }
+}
+
+/// The cluster in its fastest encoding, and which is fastest for other machines and links.
+fn simulate(data: &Data<'_>, costs: &Costs) -> Result<(Outcome, Sweep)> {
+    let base = cluster(data, costs);
+    let at = |axis, values: Vec<f64>| Varied { axis, values };
+    let here = at(Axis::Machines, vec![MACHINES as f64]);
+    let single = sweep(std::slice::from_ref(&base), vec![here], None)?;
+    let best = single.points.first().map(|point| point.best().clone());
+    let Some(best) = best else {
+        return Err(crate::Error::Usage("no encoding can be simulated".into()));
+    };
+    let outcome = simulate_cluster(&with_encoding(&base, &best.encoding, &best.compression))?;
+    let bandwidths = (0..=8).map(|i| 10f64.powf(8.0 + 0.5 * f64::from(i))).collect();
+    let machines = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0].to_vec();
+    let axes = vec![at(Axis::Bandwidth, bandwidths), at(Axis::Machines, machines)];
+    let map = sweep(std::slice::from_ref(&base), axes, None)?;
+    Ok((outcome, map))
+}
+
+fn show(section: &mut Section, data: &Data<'_>, costs: &Costs, outcome: &Outcome, map: Sweep) {
+    let cluster = cluster(data, costs);
+    let link = &cluster.executor_link.bits_per_second;
+    let about = format!(
+        "{} machines as measured ({}) prove {} cycles of {} in segments of 2^{} on links of ",
+        format_count(outcome.workers),
+        plain(&costs.machine, 100),
+        format_count(outcome.cycles),
+        plain(&costs.guest, 60),
+        costs.log_cycles,
+    );
+    let makespan = &outcome.makespan_seconds;
+    section.push(html! {
+        p .headline { "Modelled: " data value=(makespan.value) { (seconds_in_words(makespan.value)) } (parts::tag(makespan.kind))
+            @if let Some(bar) = outcome.interval {
+                " (" (seconds_in_words(bar.low)) " to " (seconds_in_words(bar.high)) ", 95 % of " (bar.replicates) " replicates)"
+            }
+            ". " (plain(&outcome.bottleneck.sentence, 400))
+        }
+        p { (about) data value=(link.value) { (format_bits(link.value)) } (parts::tag(link.kind))
+            ", shipped as " code { (plain(&outcome.encoding, 40)) } " (" (plain(&outcome.compression, 20)) "), the fastest here; joins as published \
+             for other code" (parts::tag(Kind::Declared)) ". " code { "rewit model" } " simulates any other." }
+    });
+    let spans: Vec<TimelineSpan> = outcome
+        .spans
+        .iter()
+        .map(|span| TimelineSpan {
+            lane: span.lane.clone(),
+            label: format!("{}, {}", span.resource.describe(), span.label),
+            start: span.start,
+            end: span.end,
+            critical: span.critical,
+        })
+        .collect();
+    let title = format!(
+        "A cluster at work: {} machines, {} cycles of {}",
+        format_count(outcome.workers),
+        format_count(outcome.cycles),
+        plain(&costs.guest, 40)
+    );
+    section.plot(
+        Figure::timeline(&title, &data.source(), &spans),
+        "Modelled by simulation from measured costs; of many workers some are shown.",
+        "The simulation kept no timeline.",
+    );
+    section.push(shares(outcome));
+    section.push(transfers(outcome));
+    let title = "Which encoding is fastest for a whole cluster".to_owned();
+    section.plot(
+        map_of(&map).and_then(|data_of_map| Figure::map("cluster-map", &title, &data.source(), data_of_map)),
+        "Modelled: the encoding of the least makespan, each in its best compression; neighbours may differ by less than \
+         can be measured.",
+        "No encoding could be simulated.",
+    );
+    let inputs = outcome.inputs.iter().map(|input| {
+        let quantity = &input.quantity;
+        vec![
+            text(&input.name),
+            text(&input.machine),
+            number(quantity.kind, format!("{:.4e}", quantity.value), quantity.value),
+            text(&input.num_samples.to_string()),
+            text(&quantity.source),
+        ]
+    });
+    let head = ["input", "machine", "value", "samples", "source"];
+    section.push(parts::folded("What was computed from", &parts::table("Inputs", &head, inputs)));
+    if !outcome.notes.is_empty() {
+        section.push(html! { ul .notes { @for note in outcome.notes.iter().take(20) { li { (plain(note, 400)) } } } });
+    }
+}
+
+fn shares(outcome: &Outcome) -> maud::Markup {
+    let rows = outcome.shares.iter().map(|share| {
+        let percent = number(Kind::Modelled, format!("{:.1} %", 100.0 * share.share), share.share);
+        let without = share.makespan_without.map(|without| seconds(Kind::Modelled, without));
+        vec![
+            text(share.resource.describe()),
+            seconds(Kind::Modelled, share.seconds),
+            percent,
+            parts::maybe(without),
+        ]
+    });
+    let head = ["resource", "on the critical path", "share", "makespan without it"];
+    parts::table("What binds", &head, rows)
+}
+
+fn transfers(outcome: &Outcome) -> maud::Markup {
+    let rows = outcome.transfers.iter().map(|transfer| {
+        vec![
+            text(transfer.what.describe()),
+            count(Kind::Modelled, transfer.count),
+            bytes(Kind::Modelled, transfer.bytes),
+        ]
+    });
+    let links = outcome
+        .links
+        .iter()
+        .map(|link| vec![text(&link.link), parts::none(), bytes(Kind::Modelled, link.bytes)]);
+    let head = ["transfer or link", "number", "bytes"];
+    parts::table("Bytes moved", &head, rows.chain(links))
+}
+
+/// A sweep over two axes as a map.
+fn map_of(sweep: &Sweep) -> Option<MapData> {
+    let [across, up] = sweep.axes.as_slice() else {
+        return None;
+    };
+    let mut names: Vec<String> = Vec::new();
+    let mut best = vec![vec![None; across.values.len()]; up.values.len()];
+    for (i, point) in sweep.points.iter().enumerate() {
+        let name = &point.best().encoding;
+        let index = names.iter().position(|other| other == name).unwrap_or_else(|| {
+            names.push(name.clone());
+            names.len() - 1
+        });
+        let row = i / across.values.len();
+        if let Some(cell) = best.get_mut(row).and_then(|row| row.get_mut(i % across.values.len())) {
+            *cell = Some(index);
+        }
+    }
+    Some(MapData {
+        x_name: "bandwidth of every link".into(),
+        xs: across.values.iter().map(|value| format_bits(*value)).collect(),
+        y_name: "machines".into(),
+        ys: up.values.iter().map(|value| format_count(*value as u64)).collect(),
+        names,
+        best,
+    })
+}
