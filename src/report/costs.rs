@@ -4,7 +4,6 @@ mod fold;
 
 pub use fold::folded_sizes;
 
-use super::check::bad;
 use super::{AnyFile, FoldingFile, ResultFile};
 use crate::measure::{Hardware, Key, Row, Stage, Summary};
 use crate::model::{Costs, EncodingCost, ProofCost, Quantity};

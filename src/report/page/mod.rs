@@ -235,12 +235,8 @@ impl Data<'_> {
     fn source(&self) -> String {
         let mut lines: Vec<String> = Vec::new();
         for source in self.sources {
-            let line = format!(
-                "{}; {}; {}",
-                source.file.tool().headline(),
-                plain(&source.file.hardware().cpu, 60),
-                plain(source.file.created(), 30)
-            );
+            let cpu = plain(&source.file.hardware().cpu, 60);
+            let line = format!("{}; {cpu}", source.file.tool().headline());
             if !lines.contains(&line) {
                 lines.push(line);
             }

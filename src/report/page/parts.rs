@@ -93,7 +93,10 @@ pub(super) fn count(kind: Kind, value: u64) -> Cell {
 
 /// Several numbers.
 pub(super) fn markup(body: Markup) -> Cell {
-    Cell { class: "t", body }
+    Cell {
+        class: "t figures",
+        body,
+    }
 }
 
 /// Nothing to say.

@@ -52,7 +52,8 @@ pub(super) fn section(data: &Data<'_>) -> Section {
             ]
         });
         let head = ["subject", "provable bits", "limit", "", "smallest at", "size"];
-        section.push(parts::table("What limits of size take", &head, requirements));
+        let table = parts::table("What limits of size take", &head, requirements);
+        section.push(parts::folded("What limits of size take", &table));
         let head = [
             "subject",
             "parameters",

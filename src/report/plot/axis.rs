@@ -135,7 +135,7 @@ impl Scale {
             let ticks: Vec<(f64, String)> = set
                 .into_iter()
                 .filter(|value| self.part(*value).is_finite())
-                .map(|value| (self.part(value), short(&format(value))))
+                .map(|value| (self.part(value), tick(value, format)))
                 .collect();
             let room = ticks.windows(2).all(|pair| {
                 let needed = (extent(&pair[0].1) + extent(&pair[1].1)) / 2.0;
@@ -165,6 +165,11 @@ impl Scale {
             .map(|value| self.part(value))
             .collect()
     }
+}
+
+/// The text of a tick; zero is zero in any unit.
+fn tick(value: f64, format: fn(f64) -> String) -> String {
+    if value == 0.0 { "0".to_owned() } else { short(&format(value)) }
 }
 
 /// The largest 1, 2 or 5 times a power of ten that is no more than `range / parts`, at least.
@@ -227,7 +232,7 @@ impl Frame {
 pub(super) fn axes(scene: &mut Scene, area: [f64; 4], x: &Axis, y: &Axis, font: f64) -> Frame {
     let [left, top, right, bottom] = area;
     let top = top + 1.7 * font;
-    let bottom = bottom - 2.9 * font;
+    let bottom = bottom - 3.2 * font;
     let rows = y.scale.ticks(bottom - top, y.format, |_| 1.9 * font);
     let widest = rows.iter().map(|(_, text)| font::width(text, font, false));
     let frame = Frame {
@@ -285,7 +290,7 @@ pub(super) fn horizontal(scene: &mut Scene, frame: &Frame, x: &Axis, font: f64) 
         let half = font::width(&text, font, false) / 2.0;
         let at = at.min(scene.width - half - 2.0).max(half + 2.0);
         scene.text(Text {
-            at: (at, frame.bottom + 1.25 * font),
+            at: (at, frame.bottom + 1.5 * font),
             anchor: Anchor::Middle,
             size: font,
             ink: Ink::Muted,
@@ -304,7 +309,7 @@ pub(super) fn horizontal(scene: &mut Scene, frame: &Frame, x: &Axis, font: f64) 
     let half = font::width(&name, font, false) / 2.0;
     let middle = f64::midpoint(frame.left, frame.right);
     scene.text(Text {
-        at: (middle.min(scene.width - half - 4.0).max(half + 4.0), frame.bottom + 2.6 * font),
+        at: (middle.min(scene.width - half - 4.0).max(half + 4.0), frame.bottom + 2.9 * font),
         anchor: Anchor::Middle,
         size: font,
         ink: Ink::Text,

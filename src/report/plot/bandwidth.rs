@@ -20,7 +20,9 @@ pub(in crate::report) fn time_to_witness(run: &ResultFile, id: &str, source: &st
     let mut series = Vec::new();
     let mut callouts: Vec<Callout> = Vec::new();
     if let Some(route) = in_place(&run.segments) {
-        series.push(curve("witness, in place", &[route], 7));
+        let mut in_place = curve("witness, in place", &[route], 7);
+        (in_place.style.dash, in_place.style.line) = (None, Some(2.6));
+        series.push(in_place);
     }
     let mut strongest: Option<(f64, &str)> = None;
     let mut crossings = Vec::new();

@@ -53,7 +53,7 @@ impl Bars {
             Size::Desktop => (30.0, 19.0),
             Size::Phone => (2.9 * font, 1.25 * font),
         };
-        let height = pitch * bars.len() as f64 + 3.2 * font;
+        let height = pitch * bars.len() as f64 + 3.5 * font;
         let mut sheet = Sheet::new(size, title, source, &legend, height);
         let scene = &mut sheet.scene;
         let [left, top, right, _] = sheet.area;

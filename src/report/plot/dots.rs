@@ -72,7 +72,7 @@ impl Dots {
             .map(|row| name_height + per_dot * row.dots.len().max(1) as f64)
             .collect();
         let total: f64 = heights.iter().sum();
-        let mut sheet = Sheet::new(size, title, source, &legend, total + 3.2 * font);
+        let mut sheet = Sheet::new(size, title, source, &legend, total + 3.5 * font);
         let scene = &mut sheet.scene;
         let [left, top, right, _] = sheet.area;
         let widths = rows.iter().map(|row| font::width(&row.name, font, false));

@@ -70,14 +70,13 @@ pub(in crate::report) fn folded_witness(foldings: &[&FoldingFile], source: &str)
     all().next()?;
     let mut levels = vec![Level {
         value: NOTE_BYTES,
-        name: "250 kB, the note's folded witness".into(),
+        name: "250 kB, as the note has it".into(),
     }];
     for stark in foldings.iter().flat_map(|file| &file.starks).take(4) {
         let name = format!(
-            "STARK of 2^{} rows, {:.0} provable bits (modelled): {}",
-            stark.log_rows,
-            stark.provable_bits().min(1e4),
-            bytes(stark.bytes)
+            "{}, STARK of blowup {} (modelled)",
+            bytes(stark.bytes),
+            1u64 << stark.params.log_blowup.min(63)
         );
         if stark.bytes > 0.0 && stark.bytes.is_finite() {
             levels.push(Level {
@@ -86,6 +85,7 @@ pub(in crate::report) fn folded_witness(foldings: &[&FoldingFile], source: &str)
             });
         }
     }
+    levels.sort_by(|a, b| b.value.total_cmp(&a.value));
     let y = Scale::log(all().map(|d| d.y).chain(levels.iter().map(|level| level.value)));
     let x = Scale::log2(all().map(|d| d.x));
     let words: Vec<String> = series

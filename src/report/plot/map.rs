@@ -45,7 +45,7 @@ impl MapData {
         let mut sheet = Sheet::new(size, title, source, &legend, size.height());
         let scene = &mut sheet.scene;
         let [left, top, right, bottom] = sheet.area;
-        let (top, bottom) = (top + 1.7 * font, bottom - 2.9 * font);
+        let (top, bottom) = (top + 1.7 * font, bottom - 3.2 * font);
         let widths = ys.iter().map(|y| font::width(y, font, false));
         let names = widths.fold(0.0, f64::max).min(0.3 * scene.width);
         let (left_edge, right) = (left + names + 8.0, right - 1.6 * font);
@@ -81,11 +81,11 @@ impl MapData {
             let half = font::width(&text, font, false) / 2.0;
             let at = left_edge + field.0 * (i as f64 + 0.5);
             let at = at.min(scene.width - half - 2.0).max(half + 2.0);
-            label(scene, (at, bottom + 1.25 * font), Anchor::Middle, font, Ink::Muted, false, text);
+            label(scene, (at, bottom + 1.5 * font), Anchor::Middle, font, Ink::Muted, false, text);
         }
         let middle = f64::midpoint(left_edge, right);
         let name = fit(&self.x_name, font, false, right - left);
-        label(scene, (middle, bottom + 2.6 * font), Anchor::Middle, font, Ink::Text, false, name);
+        label(scene, (middle, bottom + 2.9 * font), Anchor::Middle, font, Ink::Text, false, name);
         sheet.scene
     }
 }

@@ -143,7 +143,7 @@ impl Sheet {
             y = rows(&mut scene, legend, y, font);
             bottom = y + height;
         } else if !legend.is_empty() {
-            let most = 250.0;
+            let most = 280.0;
             let text = legend.iter().map(|entry| font::width(&entry.name, font, false));
             let column = text.fold(0.0, f64::max).min(most) + SAMPLE + 8.0;
             right -= column;

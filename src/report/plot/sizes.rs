@@ -33,7 +33,7 @@ pub(in crate::report) fn proof_sizes(
         };
         let subject = plain(&row.subject, 40);
         let name = match (row.of, row.scheme) {
-            (Object::Proof, _) => format!("STARK, {subject}"),
+            (Object::Proof, _) => subject.clone(),
             (Object::Opening, Scheme::Fri) => "FRI openings alone".to_owned(),
             (Object::Opening, Scheme::Whir) => "WHIR openings alone".to_owned(),
         };
@@ -56,7 +56,7 @@ pub(in crate::report) fn proof_sizes(
                 y: size / KIB,
                 title,
             };
-            let name = format!("STARK of the run, {guest}, 2^{} cycles", run.parameters.log_cycles);
+            let name = format!("run of {guest}, 2^{} cycles", run.parameters.log_cycles);
             add(&mut groups, name, true, datum);
         }
     }
@@ -67,7 +67,7 @@ pub(in crate::report) fn proof_sizes(
             y: stark.bytes / KIB,
             title: format!("STARK of 2^{} rows: {}, {bits:.1} provable bits", stark.log_rows, bytes(stark.bytes)),
         };
-        add(&mut groups, format!("STARK of 2^{} rows", stark.log_rows), false, datum);
+        add(&mut groups, format!("as for 2^{} rows folded", stark.log_rows), false, datum);
     }
     for (_, _, data) in &mut groups {
         data.retain(|datum| datum.x.is_finite() && datum.x >= 0.0 && datum.y.is_finite() && datum.y > 0.0);
@@ -90,8 +90,17 @@ pub(in crate::report) fn proof_sizes(
     if least.is_finite() {
         description.push_str(&format!(" The smallest with 100 provable bits has {}.", kib(least)));
     }
-    let series = groups.into_iter().enumerate().map(|(index, (name, measured, data))| Series {
-        name: if measured { name } else { format!("{name} (modelled)") },
+    // The same subject has the same colour, measured or modelled.
+    let mut subjects: Vec<String> = Vec::new();
+    for (name, _, _) in &groups {
+        if !subjects.contains(name) {
+            subjects.push(name.clone());
+        }
+    }
+    let index_of = |name: &String| subjects.iter().position(|other| other == name).unwrap_or(0);
+    let series = groups.into_iter().map(|(name, measured, data)| (index_of(&name), name, measured, data));
+    let series = series.map(|(index, name, measured, data)| Series {
+        name: if measured { name } else { format!("modelled: {name}") },
         style: Style {
             // Measured ones are discs, modelled ones outlines.
             form: Some(super::scene::Form::of(if measured { 0 } else { 1 + index % 3 })),

@@ -96,7 +96,7 @@ pub(in crate::report) fn segment_stages(
     source: &str,
 ) -> Option<Figure> {
     let mut parts = names();
-    parts.extend(["prove", "verify", "fold"].map(str::to_owned));
+    parts.extend(["prove", "fold", "verify"].map(str::to_owned));
     let mut bars = Vec::new();
     for run in runs {
         let regenerated = |v: &&crate::report::Verdict| v.encoding != Encoding::Witness.name();
@@ -107,7 +107,7 @@ pub(in crate::report) fn segment_stages(
             .min_by(|a, b| a.seconds.total_cmp(&b.seconds));
         let Some(fastest) = fastest else { continue };
         let mut bar = witness_parts(&run.rows, &fastest.encoding, &fastest.compression);
-        for (index, stage) in [(5, Stage::Prove), (6, Stage::Verify)] {
+        for (index, stage) in [(5, Stage::Prove), (7, Stage::Verify)] {
             let whole = |row: &&Row| row.key.stage == stage && row.key.part.is_none();
             if let Some(row) = run.rows.iter().find(whole) {
                 bar.push((index, row.summary.median));
@@ -135,7 +135,7 @@ pub(in crate::report) fn segment_stages(
                     parameters.threads,
                     plain(&session.order, 12)
                 ),
-                parts: vec![(6, session.verify_seconds), (7, session.seconds)],
+                parts: vec![(6, session.seconds), (7, session.verify_seconds)],
             });
         }
     }

@@ -49,7 +49,7 @@ impl Timeline {
         let font = size.font();
         let pitch = if size == Size::Phone { 14.0 } else { 17.0 };
         let small = font.min(pitch - 3.0);
-        let height = pitch * lanes.len() as f64 + 3.2 * font;
+        let height = pitch * lanes.len() as f64 + 3.5 * font;
         // On a wide sheet the legend is a row above the lanes, too.
         let mut sheet = Sheet::new(size, title, source, &legend, height);
         let scene = &mut sheet.scene;

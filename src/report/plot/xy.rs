@@ -6,6 +6,9 @@ use super::scene::{Anchor, Bounds, Form, Ink, Point, Scene};
 use super::sheet::{Entry, Sheet, Size, Style, label};
 use super::words::fit;
 
+/// Most lines across with their names on them.
+const MAX_NAMED: usize = 2;
+
 /// A place in the data.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Datum {
@@ -50,7 +53,7 @@ pub(super) struct Chart {
 impl Chart {
     /// Draws it.
     pub(super) fn draw(&self, size: Size, title: &str, source: &str) -> Scene {
-        let legend: Vec<Entry> = self
+        let mut legend: Vec<Entry> = self
             .series
             .iter()
             .filter(|series| !series.name.is_empty())
@@ -59,19 +62,24 @@ impl Chart {
                 style: series.style,
             })
             .collect();
+        // Many lines across would have their names on the data.
+        let listed = self.levels.len() > MAX_NAMED;
+        if listed {
+            legend.extend(self.levels.iter().enumerate().map(|(index, level)| Entry {
+                name: level.name.clone(),
+                style: level_style(index, true),
+            }));
+        }
         let mut sheet = Sheet::new(size, title, source, &legend, size.height());
         let font = size.font();
         let scene = &mut sheet.scene;
         let frame = axes(scene, sheet.area, &self.x, &self.y, font);
         let data = self.pixels(&frame);
-        let levels: Vec<&Level> = self
-            .levels
-            .iter()
-            .filter(|level| self.y.scale.holds(level.value))
-            .collect();
-        for level in &levels {
-            let y = frame.y(level.value);
-            scene.line(vec![(frame.left, y), (frame.right, y)], Ink::Muted, 1.2, Some((6.0, 4.0)));
+        for (index, level) in self.levels.iter().enumerate() {
+            if self.y.scale.holds(level.value) {
+                let (y, style) = (frame.y(level.value), level_style(index, listed));
+                scene.line(vec![(frame.left, y), (frame.right, y)], style.ink, 1.4, style.dash);
+            }
         }
         for callout in self.callouts.iter().filter(|c| self.x.scale.holds(c.x)) {
             let x = frame.x(callout.x);
@@ -97,7 +105,10 @@ impl Chart {
         }
         let mut taken: Vec<Bounds> = Vec::new();
         self.name_callouts(scene, &frame, font, &mut taken);
-        name_levels(scene, &frame, font, &levels, &data, &mut taken);
+        if !listed {
+            let levels = self.levels.iter().filter(|level| self.y.scale.holds(level.value));
+            name_levels(scene, &frame, font, levels, &data, &mut taken);
+        }
         sheet.scene
     }
 
@@ -133,6 +144,17 @@ impl Chart {
     }
 }
 
+/// How a line across is drawn: all alike if their names are on them.
+fn level_style(index: usize, listed: bool) -> Style {
+    let dashes = [(6.0, 4.0), (2.0, 3.0), (10.0, 3.0), (4.0, 2.0), (1.0, 4.0)];
+    Style {
+        ink: Ink::Muted,
+        line: Some(1.4),
+        dash: Some(dashes[if listed { index % dashes.len() } else { 0 }]),
+        ..Style::line(0)
+    }
+}
+
 /// Clears the ground under a text.
 fn plate(scene: &mut Scene, (x, y): Point, width: f64, font: f64) -> Bounds {
     let bounds = [x - 3.0, y - 0.95 * font, x + width + 3.0, y + 0.32 * font];
@@ -142,11 +164,11 @@ fn plate(scene: &mut Scene, (x, y): Point, width: f64, font: f64) -> Bounds {
 }
 
 /// Names lines across where the least of the data is covered, and no other name.
-fn name_levels(
+fn name_levels<'l>(
     scene: &mut Scene,
     frame: &Frame,
     font: f64,
-    levels: &[&Level],
+    levels: impl Iterator<Item = &'l Level>,
     data: &[Vec<(Point, &str)>],
     taken: &mut Vec<Bounds>,
 ) {
