@@ -4,6 +4,8 @@ mod any;
 mod conclusion;
 mod folding;
 mod format;
+mod hardware;
+mod link;
 mod proof_size;
 mod result;
 mod table;
@@ -17,6 +19,7 @@ pub use folding::{
     fold_model, folding_schema, is_folding_file, read_folding,
 };
 pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
+pub use link::{LINK_FORMAT, LINK_VERSION, LinkFile, is_link_file, link_schema, read_link};
 pub use proof_size::{PROOF_SIZE_VERSION, ProofSizes};
 pub use result::{ResultFile, SCHEMA_VERSION, Tool, schema};
 pub use table::render;

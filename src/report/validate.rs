@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::folding::check_table;
+use super::hardware::check_hardware;
 use super::{ResultFile, SCHEMA_VERSION, Verdict};
 use crate::measure::{
     FoldedSample, Key, Kind, MeasuredSegment, ProvenSegment, Row, Stage, Summary,
@@ -160,11 +161,7 @@ fn check(result: &ResultFile) -> Result<()> {
         }
     }
     let gpu = hardware.gpu.as_ref();
-    if gpu.is_some_and(|gpu| gpu.name.contains("stand-in")) {
-        return Err(bad(
-            "hardware.gpu is a stand-in for one, whose times are no results",
-        ));
-    }
+    check_hardware("hardware", hardware)?;
     let cuda = |row: &Row| row.key.backend.as_deref() == Some("cuda");
     if let Some(i) = rows.iter().position(cuda)
         && gpu.is_none()

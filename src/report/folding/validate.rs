@@ -11,6 +11,7 @@ use crate::measure::{
     FoldMeasurement, FoldStage, Guest, Kind, Peer, Samples, Session, SizeRow, Summary, TableSize,
 };
 use crate::report::MAX_BYTES;
+use crate::report::hardware::check_hardware;
 use crate::report::validate::{bad, close, hex, near, number};
 use crate::stark::air::TableAir;
 
@@ -94,11 +95,7 @@ fn check(file: &FoldingFile) -> Result<()> {
         hex("tool.git_commit", &tool.git_commit, 40)?;
     }
     let gpu = hardware.gpu.as_ref();
-    if gpu.is_some_and(|gpu| gpu.name.contains("stand-in")) {
-        return Err(bad(
-            "hardware.gpu is a stand-in for one, whose times are no results",
-        ));
-    }
+    check_hardware("hardware", hardware)?;
     match measured.parameters.backend.as_str() {
         "cpu" => {}
         "cuda" if gpu.is_some() => {}
