@@ -101,6 +101,8 @@ enum SchemaOf {
     ProofSize,
     /// Those of `rewit run --profile full`.
     Profile,
+    /// Those of `rewit link probe`.
+    Link,
 }
 
 /// The guest and its input.
@@ -193,6 +195,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
                 SchemaOf::Fold => rewit::report::folding_schema(),
                 SchemaOf::ProofSize => rewit::report::proof_size_schema(),
                 SchemaOf::Profile => rewit::report::profile_schema(),
+                SchemaOf::Link => rewit::report::link_schema(),
             };
             print(schema.as_bytes()).map(done)
         }

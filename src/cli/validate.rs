@@ -83,6 +83,7 @@ fn contents(file: &AnyFile) -> String {
     match file {
         AnyFile::Run(_) => format!("{rows} rows"),
         AnyFile::Folding(_) => format!("folding at {chunks} chunk sizes"),
+        AnyFile::Link(file) => format!("link at {} points", file.link.points.len()),
         AnyFile::ProofSizes(_) => format!("{sizes} proof sizes"),
         AnyFile::Profile(profile) => format!(
             "profile of {} runs ({rows} rows), {} foldings ({chunks} chunk sizes) and {sizes} proof \

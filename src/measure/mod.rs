@@ -9,6 +9,7 @@ mod folds;
 mod hardware;
 mod link;
 mod memory;
+mod nvml;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod proof_size;
@@ -28,8 +29,11 @@ pub use hardware::{
     Cache, CacheKind, CopyBandwidth, CopyDirection, Gpu, GpuLoad, GpuState, Hardware,
     MemoryBandwidth, Pcie, Simd,
 };
-pub use link::{Link, LinkDirection, LinkPoint};
+pub use link::{
+    Link, LinkDirection, LinkLimits, LinkPoint, LinkServer, ProbeOptions, conclude_link, probe_link,
+};
 pub use memory::{PeakMemory, available_memory};
+pub use nvml::{ClockSampler, Nvml, NvmlGpu, PciAddress};
 pub use proofs::ProvenSegment;
 pub use run::{
     Guest, Job, MeasuredSegment, Measurement, Parameters, Progress, Selection, run, segments_of,

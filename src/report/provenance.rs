@@ -12,11 +12,14 @@ impl AnyFile {
     pub fn gaps(&self) -> Vec<String> {
         let mut gaps = Vec::new();
         of_tool(self.tool(), &mut gaps);
-        of_machine(self.hardware(), &mut gaps);
+        if let Some(hardware) = self.hardware() {
+            of_machine(hardware, &mut gaps);
+        }
         if !self.complete() {
             gaps.push("the run did not end".to_owned());
         }
         match self {
+            Self::Link(_) => {}
             Self::Run(run) => of_run("", run, &mut gaps),
             Self::Folding(folding) => of_folding("", folding, &mut gaps),
             Self::ProofSizes(sizes) => of_sizes("", sizes, &mut gaps),

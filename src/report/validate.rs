@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::check::{
-    MAX_COUNT, bad, check_link, close, count, guest as check_guest, header, hex, length, name,
-    near, number, text, threads,
+    MAX_COUNT, bad, close, count, guest as check_guest, header, hex, length, name, near, number,
+    text, threads,
 };
 use super::folding::check_table;
+use super::link::check_link;
 use super::{ResultFile, SCHEMA_VERSION, Verdict};
 use crate::Result;
 use crate::measure::{FoldedSample, Key, Kind, MeasuredSegment, ProvenSegment, Row, Stage};

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "cuda")]
+use crate::measure::Nvml;
 use crate::measure::{Kind, Summary};
 
 /// A GPU, as its driver describes it. Nothing in it tells two GPUs of a model apart.
@@ -78,12 +80,14 @@ pub struct Pcie {
     pub width: u32,
 }
 
-/// What was seen of a GPU while it worked: looked at every few milliseconds.
+/// What was seen of a GPU in looks at it, twenty a second, while a kernel ran.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GpuLoad {
-    /// How often it was looked at.
+    /// Looks of which the following are: those in which it was in use, or did not say whether.
     pub num_samples: u64,
+    /// Further looks, in which it had not been in use for a moment.
+    pub num_idle: u64,
     /// Clock of the multiprocessors in MHz: median.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sm_clock_mhz: Option<f64>,
@@ -184,6 +188,42 @@ impl Gpu {
     /// The bandwidth of a kind of copy, if it was measured.
     pub fn copy(&self, direction: CopyDirection) -> Option<&CopyBandwidth> {
         self.copies.iter().find(|copy| copy.direction == direction)
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl Gpu {
+    /// What CUDA and NVML say of a device.
+    pub fn of(device: &crate::backend::cuda::Device) -> Self {
+        let info = device.info();
+        let mut gpu = Self::from(info);
+        match Nvml::load().and_then(|nvml| nvml.state(info.pci_address)) {
+            Ok(state) => gpu.nvml = Some(state),
+            Err(why) => gpu.nvml_missing = Some(why),
+        }
+        gpu
+    }
+
+    /// Measures how fast a device copies; on the stand-in it copies, and measures nothing.
+    ///
+    /// # Errors
+    /// Those of [`copy_seconds`](crate::backend::cuda::copy_seconds).
+    pub fn measure_copies(&mut self, device: &crate::backend::cuda::Device) -> crate::Result<()> {
+        let copies = crate::backend::cuda::copy_seconds(device)?;
+        let bytes = copies.num_bytes;
+        let bandwidth = |direction, seconds: &[f64]| {
+            let samples = seconds.iter().map(|seconds| bytes as f64 / seconds);
+            CopyBandwidth::measured(direction, bytes, samples.collect())
+        };
+        self.copies = [
+            bandwidth(CopyDirection::HostToDevice, &copies.host_to_device),
+            bandwidth(CopyDirection::DeviceToHost, &copies.device_to_host),
+            bandwidth(CopyDirection::Device, &copies.device),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        Ok(())
     }
 }
 

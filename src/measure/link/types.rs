@@ -89,7 +89,7 @@ impl Link {
 
     /// A link of which these points were measured; `None` if one of the directions is missing.
     pub fn measured(description: impl Into<String>, points: Vec<LinkPoint>) -> Option<Self> {
-        let (bits_per_second, latency_seconds) = conclude(&points)?;
+        let (bits_per_second, latency_seconds) = conclude_link(&points)?;
         Some(Self {
             kind: Kind::Measured,
             description: description.into(),
@@ -100,8 +100,9 @@ impl Link {
     }
 }
 
-/// Bandwidth and latency that follow from points.
-pub(crate) fn conclude(points: &[LinkPoint]) -> Option<(f64, f64)> {
+/// Bits per second and seconds of latency that follow from points, as [`Link`] has them; `None` if a
+/// direction is missing.
+pub fn conclude_link(points: &[LinkPoint]) -> Option<(f64, f64)> {
     let of = |direction| points.iter().filter(move |p| p.direction == direction);
     let smallest = of(LinkDirection::RoundTrip).min_by_key(|point| point.message_bytes)?;
     let best = |direction| {
