@@ -7,6 +7,7 @@ mod files;
 mod fold;
 mod guests;
 mod inspect;
+mod model;
 mod out;
 mod params;
 mod proof_size;
@@ -62,6 +63,8 @@ enum Command {
     Fold(fold::FoldArgs),
     /// Measure how long proofs are and how secure, over a grid of parameters.
     ProofSize(proof_size::ProofSizeArgs),
+    /// Model what was not measured: the note's ledger.
+    Model(model::ModelArgs),
     /// Check result files.
     Validate(validate::ValidateArgs),
     /// List what this build can compute on.
@@ -159,6 +162,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Verify(args) => prove::verify(&args).map(done),
         Command::Fold(args) => fold::fold(&args).map(done),
         Command::ProofSize(args) => proof_size::proof_size(&args).map(done),
+        Command::Model(args) => model::model(&args).map(done),
         Command::Validate(args) => validate::validate(&args).map(done),
         Command::Devices => devices::devices().map(done),
         Command::Guests => guests::list().map(done),

@@ -4,6 +4,7 @@ mod aggregation;
 mod break_even;
 pub mod cluster;
 mod costs;
+pub mod note;
 mod quantity;
 
 pub use aggregation::{

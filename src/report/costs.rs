@@ -4,12 +4,14 @@ mod fold;
 
 pub use fold::folded_sizes;
 
-use super::validate::bad;
 use super::{AnyFile, FoldingFile, ResultFile};
 use crate::measure::{Hardware, Key, Row, Stage, Summary};
 use crate::model::{Costs, EncodingCost, ProofCost, Quantity};
 use crate::ship::{Compression, Encoding};
 use crate::{Error, Result};
+
+/// Largest number to model with: sums over the largest cluster stay finite.
+const MAX: f64 = 1e100;
 
 /// The costs of every run in the files: one for each run and backend, in the order of the files.
 ///
@@ -36,7 +38,9 @@ pub fn costs_in_chunks(files: &[AnyFile], log_rows: Option<u32>) -> Result<Vec<C
     for run in files.iter().flat_map(AnyFile::runs) {
         for backend in backends(run) {
             let found = of_run(run, backend, &foldings, log_rows).map_err(|error| match error {
-                Error::ResultFile(what) => bad(&format!("run of guest {}: {what}", run.guest.name)),
+                Error::ResultFile(what) => {
+                    Error::ResultFile(format!("run of guest {}: {what}", run.guest.name))
+                }
                 other => other,
             })?;
             all.push(found);
@@ -164,7 +168,9 @@ fn witness_bytes(run: &ResultFile) -> Result<Quantity> {
         .map(|segment| segment.witness_bytes as f64)
         .collect();
     let Some(summary) = Summary::of(&samples) else {
-        return Err(bad("no segment was measured; let `rewit run` end"));
+        return Err(Error::ResultFile(
+            "no segment was measured; let `rewit run` end".into(),
+        ));
     };
     let source = format!(
         "bytes of the tables, segments of 2^{} cycles, {} of them",
@@ -178,16 +184,16 @@ fn witness_bytes(run: &ResultFile) -> Result<Quantity> {
 fn rate(run: &ResultFile, stage: Stage) -> Result<Quantity> {
     let name = stage.name();
     let row = row(run, &Key::of_run(stage)).ok_or_else(|| {
-        bad(&format!(
+        Error::ResultFile(format!(
             "no row of {name}; measure it again with `rewit run --out FILE`"
         ))
     })?;
     let cycles = run.guest.cycles as f64;
     let hz = |seconds: f64| cycles / seconds;
-    if cycles == 0.0 || row.summary.min <= 0.0 {
-        return Err(bad(&format!(
-            "{cycles} cycles of {name} in {} s give no rate; measure a longer run",
-            row.summary.min
+    let Summary { min, max, .. } = row.summary;
+    if cycles == 0.0 || min <= 0.0 || max > MAX {
+        return Err(Error::ResultFile(format!(
+            "{cycles} cycles of {name} in {min:e} to {max:e} s give no rate; measure a longer run"
         )));
     }
     let seconds = median(run, row);
@@ -295,16 +301,15 @@ fn check(costs: &Costs) -> Result<()> {
     if let Some(fold) = fold {
         all.extend([&fold.seconds, &fold.accumulator_bytes, &fold.merge_seconds]);
     }
-    // Sums over the largest cluster that is modelled stay finite below this.
-    let usable = |value: f64| (0.0..1e100).contains(&value);
+    let usable = |value: f64| (0.0..=MAX).contains(&value);
     for quantity in all {
         let samples = quantity.samples.iter().copied();
         if let Some(value) = samples
             .chain([quantity.value])
             .find(|&value| !usable(value))
         {
-            return Err(bad(&format!(
-                "{value:e} ({}) is no number to model with: expected 0 to 1e100",
+            return Err(Error::ResultFile(format!(
+                "{value:e} ({}) is no number to model with: expected 0 to {MAX:e}",
                 quantity.source
             )));
         }

@@ -5,6 +5,7 @@ mod conclusion;
 mod costs;
 mod folding;
 mod format;
+mod note;
 mod proof_size;
 mod result;
 mod table;
@@ -19,6 +20,7 @@ pub use folding::{
     fold_model, folding_schema, is_folding_file, read_folding,
 };
 pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
+pub use note::{MeasuredBy, NoteReport, format_figure};
 pub use proof_size::{PROOF_SIZE_VERSION, ProofSizes};
 pub use result::{ResultFile, SCHEMA_VERSION, Tool, schema};
 pub use table::render;

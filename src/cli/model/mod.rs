@@ -1,0 +1,44 @@
+//! `rewit model`: what follows for clusters and links that were not measured.
+
+mod note;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use rewit::{Error, Result};
+
+use note::{Cluster, Format, NoteArgs, parse_number};
+
+#[derive(Args, Debug)]
+pub(crate) struct ModelArgs {
+    /// Result files of `rewit run` and `rewit fold` to take measured sizes from.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Workers [default: 1000].
+    #[arg(long, value_name = "N", value_parser = parse_number, allow_negative_numbers = true)]
+    machines: Option<f64>,
+    /// Cycles of the computation [default: 1e9].
+    #[arg(long, value_name = "N", value_parser = parse_number, allow_negative_numbers = true)]
+    cycles: Option<f64>,
+    #[command(flatten)]
+    note: NoteArgs,
+    /// How to print.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+/// Does what was asked for.
+pub(crate) fn model(args: &ModelArgs) -> Result<()> {
+    if !args.note.asked() {
+        return Err(Error::Usage("nothing to model; give --note".into()));
+    }
+    let format = if args.json { Format::Json } else { args.format };
+    let cluster = Cluster {
+        machines: args.machines,
+        cycles: args.cycles,
+    };
+    note::note(&args.note, cluster, &args.files, format)
+}
