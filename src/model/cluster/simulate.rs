@@ -359,27 +359,41 @@ impl<'p> Engine<'p> {
         }
     }
 
+    /// When a task's inputs are expected on a worker of a group: after what waits to leave the coordinator.
+    fn expected_there(&self, group: &GroupPlan, task: u32, has_program: bool) -> f64 {
+        let plan = self.plan;
+        let per_byte = 8.0 / plan.out_bps.min(group.in_bps);
+        let mut bytes = 0.0;
+        if task < plan.segments {
+            bytes += plan.shipment_bytes.value;
+            if !has_program {
+                bytes += plan.program_bytes;
+            }
+        } else {
+            for input in self.places.joined(task) {
+                bytes += self.tasks[input as usize].bytes;
+            }
+        }
+        let start = self.links.ports[COORDINATOR as usize]
+            .out
+            .free
+            .max(self.now);
+        start + bytes * per_byte + (plan.latency + group.latency) / 2.0
+    }
+
     /// The worker that is expected to be done with a task first, of those that take one.
     fn choose(&self, task: u32) -> Option<u32> {
         let mut best: Option<(f64, u32)> = None;
         for (number, group) in self.plan.groups.iter().enumerate() {
-            let segment = task < self.plan.segments;
             let seconds = self.expected(group, task);
-            let per_byte = 8.0 / self.plan.out_bps.min(group.in_bps);
             for has_program in [true, false] {
                 let Some(&(free, worker)) =
                     self.takers[2 * number + usize::from(has_program)].first()
                 else {
                     continue;
                 };
-                let mut bytes = 0.0;
-                if segment {
-                    bytes += self.plan.shipment_bytes.value;
-                    if !has_program {
-                        bytes += self.plan.program_bytes;
-                    }
-                }
-                let done = f64::from_bits(free).max(self.now + bytes * per_byte) + seconds;
+                let there = self.expected_there(group, task, has_program);
+                let done = f64::from_bits(free).max(there) + seconds;
                 if best.is_none_or(|(least, _)| done < least) {
                     best = Some((done, worker));
                 }
@@ -425,11 +439,14 @@ impl<'p> Engine<'p> {
     }
 
     fn assign(&mut self, task: u32, worker: u32, cause: u32) -> Result<()> {
-        let seconds = self.expected(self.group(worker), task);
+        let group = self.group(worker);
+        let seconds = self.expected(group, task);
         let segment = task < self.plan.segments;
+        let has_program = self.workers[worker as usize].has_program;
+        let there = self.expected_there(group, task, has_program);
         let state = &mut self.workers[worker as usize];
         state.outstanding += 1;
-        state.expected_free = state.expected_free.max(self.now) + seconds;
+        state.expected_free = state.expected_free.max(there) + seconds;
         let needs_program = segment && !state.has_program;
         state.has_program |= segment;
         state.queue.push(task);
@@ -549,7 +566,11 @@ impl<'p> Engine<'p> {
                         .collect();
                     let group = self.group(worker);
                     let seconds: f64 = rest.iter().map(|&task| self.expected(group, task)).sum();
-                    self.workers[worker as usize].expected_free = self.now + seconds;
+                    // What is still on its way to it was expected not to be there before.
+                    let state = &mut self.workers[worker as usize];
+                    let idle = state.running == NONE && !state.queue.is_empty();
+                    let least = if idle { state.expected_free } else { 0.0 };
+                    state.expected_free = least.max(self.now + seconds);
                     self.list(worker);
                 }
                 if self.plan.in_place {

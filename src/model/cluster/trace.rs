@@ -11,8 +11,8 @@ pub(super) const NONE: u32 = u32::MAX;
 const KEPT_STEPS: usize = 40;
 /// Workers in a timeline.
 const WORKER_LANES: u32 = 24;
-/// Most spans of a lane.
-const LANE_SPANS: f64 = 200.0;
+/// Into how many parts of the makespan a lane is divided: neighbours within one become one span.
+const LANE_SPANS: f64 = 100.0;
 
 /// Something that was occupied.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -213,24 +213,26 @@ fn merged(
     struct Open {
         span: Span,
         longest: f64,
-        low: u32,
-        high: u32,
+        segments: Option<(u32, u32)>,
+        joins: u32,
     }
     let mut out: Vec<Open> = Vec::new();
     for &(number, act) in acts {
-        let level = places.level(act.task);
+        let is_join = places.level(act.task) > 0;
         let longest = act.end - act.start;
-        if let Some(open) = out.last_mut()
-            && places.level(open.low) == level
-            && act.end.max(open.span.end) - open.span.start <= step
-        {
+        let near = |open: &&mut Open| act.end.max(open.span.end) - open.span.start <= step;
+        if let Some(open) = out.last_mut().filter(near) {
             open.span.end = open.span.end.max(act.end);
             open.span.critical |= critical[number];
             if longest > open.longest {
                 (open.longest, open.span.resource) = (longest, act.resource);
             }
-            open.low = open.low.min(act.task);
-            open.high = open.high.max(act.task);
+            if is_join {
+                open.joins += 1;
+            } else {
+                let (low, high) = open.segments.unwrap_or((act.task, act.task));
+                open.segments = Some((low.min(act.task), high.max(act.task)));
+            }
             continue;
         }
         out.push(Open {
@@ -243,15 +245,16 @@ fn merged(
                 critical: critical[number],
             },
             longest,
-            low: act.task,
-            high: act.task,
+            segments: (!is_join).then_some((act.task, act.task)),
+            joins: u32::from(is_join),
         });
     }
-    let label = |open: &Open| match (places.level(open.low), open.low == open.high) {
-        (0, true) => format!("segment {}", open.low),
-        (0, false) => format!("segments {}–{}", open.low, open.high),
-        (level, true) => format!("join of level {level}"),
-        (level, false) => format!("joins of level {level}"),
+    let label = |open: &Open| match (open.segments, open.joins) {
+        (Some((low, high)), 0) if low == high => format!("segment {low}"),
+        (Some((low, high)), 0) => format!("segments {low}–{high}"),
+        (Some((low, high)), _) => format!("joins and segments {low}–{high}"),
+        (None, 1) => "join".to_owned(),
+        (None, _) => "joins".to_owned(),
     };
     out.into_iter()
         .map(|open| Span {
