@@ -594,6 +594,9 @@ fn settings_are_kept_in_the_address() {
     // Another fragment typed into the address starts from the defaults again.
     browser.eval("location.hash = '#latency=1'; new Promise((done) => setTimeout(done, 50))");
     check_times(&mut browser, &result, 1e10, 1.0);
+    // A link within the page has a fragment without settings.
+    browser.eval("location.hash = '#witness'; new Promise((done) => setTimeout(done, 50))");
+    check_times(&mut browser, &result, 1e10, 1.0);
     browser.eval("document.getElementById('calculator-reset').click()");
     check_times(&mut browser, &result, 1e10, 0.0);
 }

@@ -546,9 +546,14 @@
       show();
       toFragment();
     });
-    addEventListener("hashchange", fromFragment);
+    // Links within the page have fragments, too, but no settings in them.
+    const isSet = () => location.hash.includes("=");
+    addEventListener("hashchange", () => isSet() && fromFragment());
     fromFragment();
     form.hidden = false;
+    if (isSet()) {
+      byId("calculator").scrollIntoView();
+    }
   }
 
   // Saving plots.

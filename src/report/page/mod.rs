@@ -150,7 +150,7 @@ pub fn page(sources: &[Source], options: &PageOptions) -> Result<Page> {
         ("folding", "Folding", folding::section(&data)),
         ("note", "The note's ledger", note::section(&data)),
         ("cluster", "A cluster", cluster::section(&data, &costs)),
-        ("calculate", "Calculator", calculate(&costs)),
+        ("calculator", "Calculator", calculate(&costs)),
         ("provenance", "What was measured, where and by what", provenance::section(&data)),
     ];
     let html = document(&data, &sections);
