@@ -3,7 +3,7 @@
 use maud::html;
 
 use super::parts::{self, bytes, count, number, seconds, text};
-use super::plot::{Figure, MapData, TimelineSpan, format_bits, seconds as seconds_in_words};
+use super::plot::{Figure, MapData, TimelineSpan, format_bits, seconds as seconds_in_words, short};
 use super::{Data, Section, plain};
 use crate::Result;
 use crate::measure::Kind;
@@ -120,7 +120,7 @@ fn show(section: &mut Section, data: &Data<'_>, costs: &Costs, outcome: &Outcome
             @if let Some(bar) = outcome.interval {
                 " (" (seconds_in_words(bar.low)) " to " (seconds_in_words(bar.high)) ", 95 % of " (bar.replicates) " replicates)"
             }
-            ". " (plain(&outcome.bottleneck.sentence, 400))
+            "; " (plain(&outcome.bottleneck.sentence, 400)) "."
         }
         p { (about) data value=(link.value) { (format_bits(link.value)) } (parts::tag(link.kind))
             ", shipped as " code { (plain(&outcome.encoding, 40)) } " (" (plain(&outcome.compression, 20)) "), the fastest here; joins as published \
@@ -153,8 +153,8 @@ fn show(section: &mut Section, data: &Data<'_>, costs: &Costs, outcome: &Outcome
     let title = "Which encoding is fastest for a whole cluster".to_owned();
     section.plot(
         map_of(&map).and_then(|data_of_map| Figure::map("cluster-map", &title, &data.source(), data_of_map)),
-        "Modelled: the encoding of the least makespan, each in its best compression; neighbours may differ by less than \
-         can be measured.",
+        "Modelled: the encoding of the least makespan, each in its best compression. Pale: another encoding is within \
+         1 %, less than the samples can tell.",
         "No encoding could be simulated.",
     );
     let inputs = outcome.inputs.iter().map(|input| {
@@ -212,6 +212,7 @@ fn map_of(sweep: &Sweep) -> Option<MapData> {
     };
     let mut names: Vec<String> = Vec::new();
     let mut best = vec![vec![None; across.values.len()]; up.values.len()];
+    let mut close = vec![vec![false; across.values.len()]; up.values.len()];
     for (i, point) in sweep.points.iter().enumerate() {
         let name = &point.best().encoding;
         let index = names.iter().position(|other| other == name).unwrap_or_else(|| {
@@ -219,16 +220,20 @@ fn map_of(sweep: &Sweep) -> Option<MapData> {
             names.len() - 1
         });
         let row = i / across.values.len();
+        if let Some(cell) = close.get_mut(row).and_then(|row| row.get_mut(i % across.values.len())) {
+            *cell = point.is_close();
+        }
         if let Some(cell) = best.get_mut(row).and_then(|row| row.get_mut(i % across.values.len())) {
             *cell = Some(index);
         }
     }
     Some(MapData {
         x_name: "bandwidth of every link".into(),
-        xs: across.values.iter().map(|value| format_bits(*value)).collect(),
+        xs: across.values.iter().map(|value| short(&format_bits(*value))).collect(),
         y_name: "machines".into(),
         ys: up.values.iter().map(|value| format_count(*value as u64)).collect(),
         names,
         best,
+        close,
     })
 }

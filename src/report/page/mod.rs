@@ -235,8 +235,10 @@ impl Data<'_> {
     fn source(&self) -> String {
         let mut lines: Vec<String> = Vec::new();
         for source in self.sources {
-            let cpu = plain(&source.file.hardware().cpu, 60);
-            let line = format!("{}; {cpu}", source.file.tool().headline());
+            let Some(hardware) = source.file.hardware() else {
+                continue;
+            };
+            let line = format!("{}; {}", source.file.tool().headline(), plain(&hardware.cpu, 60));
             if !lines.contains(&line) {
                 lines.push(line);
             }

@@ -34,7 +34,7 @@ fn show(section: &mut Section, note: &Note) {
              what follows by its own formulas, what is right, and what measured sizes make of it. "
             code { "rewit model --note" } " prints the same." }
     });
-    let head = ["line", "the note says", "as written", "corrected", "verdict", "from measured sizes", "why"];
+    let head = ["line", "the note says", "as written", "corrected", "from measured sizes", "verdict"];
     let lines = note.lines.iter().map(line);
     section.push(parts::table("The note's ledger", &head, lines));
     let head = [
@@ -88,9 +88,11 @@ fn line(line: &Line) -> Vec<Cell> {
         one(&line.says),
         one(&line.as_written),
         parts::markup(list(&line.corrected)),
-        text(line.verdict.words()),
         parts::markup(list(&line.recomputed)),
-        text(&line.remark),
+        parts::markup(html! {
+            strong { (line.verdict.words()) }
+            @if !line.remark.is_empty() { ": " (plain(&line.remark, 400)) }
+        }),
     ]
 }
 

@@ -123,7 +123,12 @@ pub(super) fn table(caption: &str, head: &[&str], rows: impl IntoIterator<Item =
         div .scroll tabindex="0" role="region" aria-label=(caption) {
             table {
                 caption { (caption) }
-                thead { tr { @for name in head { th scope="col" { (name) } } } }
+                thead { tr {
+                    @for (i, name) in head.iter().enumerate() {
+                        @let number = shown.iter().find_map(|row| row.get(i).map(|cell| cell.class == "n"));
+                        th .n[number == Some(true)] scope="col" { (name) }
+                    }
+                } }
                 tbody {
                     @for row in &shown {
                         tr {

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::parts::{self, Cell, code, text};
 use super::{Data, Section, plain};
-use crate::measure::{Guest, Hardware, Kind};
+use crate::measure::{Guest, Hardware, Kind, Link};
 use crate::report::{Source, format_bytes, format_count};
 
 /// The tables.
@@ -12,9 +12,9 @@ pub(super) fn section(data: &Data<'_>) -> Section {
     let mut section = Section::default();
     section.push(files(data));
     let mut machines: Vec<&Hardware> = Vec::new();
-    for source in data.sources {
-        if !machines.contains(&source.file.hardware()) {
-            machines.push(source.file.hardware());
+    for hardware in data.sources.iter().filter_map(|source| source.file.hardware()) {
+        if !machines.contains(&hardware) {
+            machines.push(hardware);
         }
     }
     section.push(parts::table(
@@ -22,6 +22,7 @@ pub(super) fn section(data: &Data<'_>) -> Section {
         &["machine", "what", "value"],
         machines.iter().enumerate().flat_map(|(i, hardware)| machine(i + 1, hardware)),
     ));
+    section.push(links(data));
     section.push(guests(data));
     let notes: Vec<String> = data
         .runs
@@ -138,6 +139,45 @@ fn machine(index: usize, hardware: &Hardware) -> Vec<Vec<Cell>> {
         }
     }
     rows
+}
+
+/// Links that files have, measured or declared; or what measures one.
+fn links(data: &Data<'_>) -> Markup {
+    let links: Vec<_> = data
+        .sources
+        .iter()
+        .filter_map(|source| Some((source, source.file.link()?)))
+        .collect();
+    if links.is_empty() {
+        return parts::missing(
+            "No file has a link: `rewit link probe ADDR --out FILE` measures one. Bandwidths of this page are those that \
+             its models are asked for.",
+        );
+    }
+    let row = |(source, link): &(&Source, &Link)| {
+        vec![
+            text(&source.name),
+            text(&link.description),
+            parts::bandwidth(link.kind, link.bits_per_second),
+            parts::seconds(link.kind, link.latency_seconds),
+        ]
+    };
+    let head = ["file", "link", "bandwidth", "latency, one way"];
+    let summary = parts::table("Links", &head, links.iter().map(row));
+    let points = links.iter().flat_map(|(_, link)| link.points.iter().map(move |point| (link.kind, point)));
+    let points = points.map(|(kind, point)| {
+        vec![
+            text(point.direction.name()),
+            parts::bytes(kind, point.message_bytes as f64),
+            text(&point.streams.to_string()),
+            parts::seconds(kind, point.summary.median),
+            parts::bandwidth(kind, point.bits_per_second()),
+            text(&point.samples.len().to_string()),
+        ]
+    });
+    let head = ["direction", "message", "streams", "median time", "bandwidth", "samples"];
+    let points = parts::table("Messages by size", &head, points);
+    html! { (summary) (parts::folded("Messages by size", &points)) }
 }
 
 fn guests(data: &Data<'_>) -> Markup {

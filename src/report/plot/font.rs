@@ -10,8 +10,10 @@ use ttf_parser::{Face, GlyphId, OutlineBuilder};
 pub(super) const FAMILIES: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
 
 /// Part of the font size above the baseline that letters and digits take.
+#[cfg(test)]
 pub(super) const ASCENT: f64 = 0.76;
 /// Part of the font size below it.
+#[cfg(test)]
 pub(super) const DESCENT: f64 = 0.24;
 
 static REGULAR: LazyLock<Face<'static>> =

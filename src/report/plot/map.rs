@@ -20,6 +20,8 @@ pub struct MapData {
     pub names: Vec<String>,
     /// The number of the best, by `y` and then `x`; none where there is none.
     pub best: Vec<Vec<Option<usize>>>,
+    /// Where another is as good to within what can be told: drawn pale. By `y` and then `x`; false where missing.
+    pub close: Vec<Vec<bool>>,
 }
 
 /// Most fields in a direction.
@@ -71,7 +73,9 @@ impl MapData {
                 let title = plain(&format!("{x}, {y}: {winner}"), 200);
                 let at = (left_edge + field.0 * i as f64, y_top);
                 let inner = (field.0 - 1.0, field.1 - 1.0);
-                scene.rect(at, inner, Ink::Series(best), 0.9, &title);
+                let close = self.close.get(j).and_then(|row| row.get(i)) == Some(&true);
+                let opacity = if close { 0.35 } else { 0.95 };
+                scene.rect(at, inner, Ink::Series(best), opacity, &title);
             }
         }
         let widest = xs.iter().map(|x| font::width(x, font, false)).fold(0.0, f64::max);

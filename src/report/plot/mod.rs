@@ -34,7 +34,7 @@ pub(super) use folded::folded_witness;
 pub(super) use shipped::shipped_bytes;
 pub(super) use sizes::proof_sizes;
 pub(super) use stages::{encoding_stages, segment_stages};
-pub(super) use words::{MAX_NAME, bandwidth as format_bits, bytes, plain, seconds};
+pub(super) use words::{MAX_NAME, bandwidth as format_bits, bytes, plain, seconds, short};
 
 use crate::{Error, Result};
 use scene::Scene;

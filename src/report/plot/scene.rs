@@ -1,5 +1,6 @@
 //! What a plot consists of: lines, areas, marks and text at places in pixels, with colours by role.
 
+#[cfg(test)]
 use super::font;
 
 /// A place in pixels, from the upper left corner.
@@ -172,6 +173,7 @@ pub(super) struct Scene {
 /// A rectangle that text takes: left, top, right, bottom.
 pub(super) type Bounds = [f64; 4];
 
+#[cfg(test)]
 impl Text {
     /// The rectangle it takes.
     pub(super) fn bounds(&self) -> Bounds {

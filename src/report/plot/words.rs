@@ -58,7 +58,7 @@ pub(in crate::report) fn bandwidth(value: f64) -> String {
 }
 
 /// The same without zeros behind the decimal point: `10 Gb/s` for `10.0 Gb/s`.
-pub(super) fn short(text: &str) -> String {
+pub(in crate::report) fn short(text: &str) -> String {
     match text.split_once(' ') {
         Some((number, unit)) if number.contains('.') && !number.contains('e') => {
             let number = number.trim_end_matches('0').trim_end_matches('.');
