@@ -83,7 +83,8 @@ pub(crate) fn load(args: &GuestArgs) -> Result<Guest> {
         // Not the whole path: result files are for others.
         None => Path::new(&args.guest).file_name().map_or_else(
             || args.guest.clone(),
-            |name| name.to_string_lossy().into_owned(),
+            // Nor anything that moves a cursor.
+            |name| name.to_string_lossy().replace(char::is_control, "\u{fffd}"),
         ),
     };
     Ok(Guest {

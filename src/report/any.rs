@@ -6,7 +6,7 @@ use super::check::{bad, length};
 use super::{
     FOLDING_FORMAT, FoldingFile, LINK_FORMAT, LinkFile, PROFILE_FORMAT, PROOF_SIZE_FORMAT,
     ProfileFile, ProofSizes, ResultFile, Tool, is_result_file, read, read_folding, read_link,
-    read_profile, read_proof_sizes,
+    read_profile, read_proof_sizes, to_json,
 };
 use crate::Result;
 use crate::measure::{Hardware, Link};
@@ -69,6 +69,17 @@ impl AnyFile {
                 )));
             }
         })
+    }
+
+    /// The file's text: JSON, indented, with a line end.
+    pub fn to_json(&self) -> String {
+        match self {
+            Self::Run(file) => to_json(file),
+            Self::Folding(file) => file.to_json(),
+            Self::ProofSizes(file) => file.to_json(),
+            Self::Profile(file) => file.to_json(),
+            Self::Link(file) => file.to_json(),
+        }
     }
 
     /// What kind of file it is, in words.

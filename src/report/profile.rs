@@ -69,6 +69,21 @@ impl ProfileFile {
         }
     }
 
+    /// Says the same of the machine in the file and in every part: what was seen of it while it
+    /// worked is known only in the end.
+    pub fn set_hardware(&mut self, hardware: &Hardware) {
+        self.hardware.clone_from(hardware);
+        let runs = self.runs.iter_mut().map(|run| &mut run.hardware);
+        let foldings = self
+            .foldings
+            .iter_mut()
+            .map(|folding| &mut folding.hardware);
+        let sizes = self.proof_sizes.iter_mut().map(|sizes| &mut sizes.hardware);
+        for part in runs.chain(foldings).chain(sizes) {
+            part.clone_from(hardware);
+        }
+    }
+
     /// The file's text: JSON, indented, with a line end.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("profiles are plain data");
