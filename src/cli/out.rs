@@ -110,7 +110,9 @@ fn refuse_other_files(path: &Path) -> Result<()> {
             || read_file_up_to(path, report::MAX_BYTES as u64)
                 .map_err(failed(format!("--out {}", path.display())))?
                 .is_some_and(|bytes| {
-                    report::is_result_file(&bytes) || report::is_folding_file(&bytes)
+                    report::is_result_file(&bytes)
+                        || report::is_folding_file(&bytes)
+                        || report::is_link_file(&bytes)
                 }));
     if ours {
         return Ok(());
