@@ -8,6 +8,7 @@ mod fold;
 mod guests;
 mod inspect;
 mod model;
+mod link;
 mod out;
 mod params;
 mod proof_size;
@@ -15,7 +16,6 @@ mod prove;
 mod report;
 mod run;
 mod ship;
-#[allow(dead_code, reason = "for the flags that follow")]
 mod units;
 mod validate;
 
@@ -73,8 +73,10 @@ enum Command {
     Model(model::ModelArgs),
     /// Check result files.
     Validate(validate::ValidateArgs),
-    /// List what this build can compute on.
-    Devices,
+    /// Describe this machine and its GPUs, and measure how fast they copy.
+    Devices(devices::DevicesArgs),
+    /// Measure a link between two processes or machines.
+    Link(link::LinkArgs),
     /// List the built-in guests and their inputs.
     Guests,
     /// Print the JSON Schema of result files.
@@ -187,7 +189,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Report(args) => report::report(&args).map(done),
         Command::Model(args) => model::model(&args).map(done),
         Command::Validate(args) => validate::validate(&args).map(done),
-        Command::Devices => devices::devices().map(done),
+        Command::Devices(args) => devices::devices(&args).map(done),
+        Command::Link(args) => link::link(&args).map(done),
         Command::Guests => guests::list().map(done),
         Command::Schema { of } => {
             let schema = match of {
