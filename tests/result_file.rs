@@ -298,7 +298,10 @@ fn numbers_out_of_range() {
     }
     let error = message(r#""value": 0.125"#, r#""value": -0.125"#);
     assert!(error.contains("rows[0].samples[1].value"), "{error}");
+    // Too large to multiply, and merely not what the summary is of.
     let error = message(r#""value": 0.125"#, r#""value": 1e300"#);
+    assert!(error.contains("rows[0].samples[1].value"), "{error}");
+    let error = message(r#""value": 0.125"#, r#""value": 1e29"#);
     assert!(error.contains("rows[0].summary"), "{error}");
     let error = message(r#""logical_cores": 2"#, r#""logical_cores": 4294967296"#);
     assert!(error.contains("line"), "{error}");

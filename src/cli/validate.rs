@@ -39,6 +39,7 @@ pub(crate) fn validate(args: &ValidateArgs) -> Result<()> {
         let what = match file {
             AnyFile::Run(_) => format!("{rows} rows"),
             AnyFile::Folding(_) => format!("folding at {sizes} chunk sizes"),
+            AnyFile::ProofSizes(_) | AnyFile::Profile(_) => file.kind().to_owned(),
         };
         let state = if file.complete() {
             "complete"

@@ -1,9 +1,11 @@
 //! Result files and tables.
 
 mod any;
+mod check;
 mod conclusion;
 mod folding;
 mod format;
+mod profile;
 mod proof_size;
 mod result;
 mod table;
@@ -12,14 +14,18 @@ mod verdict;
 mod write;
 
 pub use any::AnyFile;
+pub use check::MAX_BYTES;
 pub use folding::{
     Answer, FOLDING_FORMAT, FOLDING_VERSION, FoldModel, FoldingFile, StarkSize, TreeRow,
     fold_model, folding_schema, is_folding_file, read_folding,
 };
 pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
-pub use proof_size::{PROOF_SIZE_VERSION, ProofSizes};
+pub use profile::{PROFILE_FORMAT, PROFILE_VERSION, ProfileFile, profile_schema, read_profile};
+pub use proof_size::{
+    PROOF_SIZE_FORMAT, PROOF_SIZE_VERSION, ProofSizes, proof_size_schema, read_proof_sizes,
+};
 pub use result::{ResultFile, SCHEMA_VERSION, Tool, schema};
 pub use table::render;
-pub use validate::{MAX_BYTES, is_result_file, read};
+pub use validate::{is_result_file, read};
 pub use verdict::{BreakEven, Total, Verdict, Witnesses, verdicts};
 pub use write::{to_json, write, write_text};

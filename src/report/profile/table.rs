@@ -1,0 +1,1 @@
+//! A profile for people: a table for each kind of part.
