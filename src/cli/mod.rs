@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod backend;
+mod compare;
 mod devices;
 mod exec;
 mod files;
@@ -32,7 +33,7 @@ use rewit::{Error, Result};
 /// recomputing is faster than shipping.
 ///
 /// Exit codes: 0 success; 1 failure; 2 wrong usage or a capability that is missing; 3 a proof was
-/// rejected, or results that should be the same differ. `exec` exits with the guest's own code.
+/// rejected, or results that should be the same differ; 4 a comparison is above its threshold. `exec` exits with the guest's own code.
 #[derive(Parser, Debug)]
 #[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -64,6 +65,8 @@ enum Command {
     ProofSize(proof_size::ProofSizeArgs),
     /// Check result files.
     Validate(validate::ValidateArgs),
+    /// Compare result files: ratios with intervals, and what cannot be compared and why.
+    Compare(compare::CompareArgs),
     /// List what this build can compute on.
     Devices,
     /// List the built-in guests and their inputs.
@@ -160,6 +163,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Fold(args) => fold::fold(&args).map(done),
         Command::ProofSize(args) => proof_size::proof_size(&args).map(done),
         Command::Validate(args) => validate::validate(&args).map(done),
+        Command::Compare(args) => compare::compare(&args),
         Command::Devices => devices::devices().map(done),
         Command::Guests => guests::list().map(done),
         Command::Schema { of } => {

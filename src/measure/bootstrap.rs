@@ -1,13 +1,13 @@
 //! Bootstrap intervals of the ratio of two sets of samples.
 
+use serde::Serialize;
+
 use super::Summary;
 
 /// Resamples. One more than that times 0.025 is a whole number, so that both ends of an interval
 /// are resamples and none is interpolated.
 const RESAMPLES: usize = 1999;
-/// Fewest resamples, where there are so many samples that more would take minutes.
-const FEWEST_RESAMPLES: usize = 199;
-/// Samples drawn for one ratio, about, before there are fewer resamples.
+/// Samples drawn for one ratio, about, before there are fewer resamples, at least 199.
 const MOST_DRAWS: usize = 1 << 24;
 /// What an interval is meant to hold the ratio with.
 const CONFIDENCE: f64 = 0.95;
@@ -47,7 +47,7 @@ pub struct Ratio {
 }
 
 /// An interval of a ratio.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct RatioInterval {
     /// Lower end.
     pub low: f64,
@@ -160,9 +160,9 @@ impl Statistic {
 /// See [`ratio`]; every stratum has two samples or more in both files, ascending.
 fn bootstrap(strata: &[Stratum], statistic: Statistic) -> Option<RatioInterval> {
     let all: usize = strata.iter().map(|s| s.base.len() + s.other.len()).sum();
-    // 200 · 0.025 = 5, a whole number, as are its multiples' products.
-    let hundreds = (MOST_DRAWS / all.max(1) / 200).clamp(1, (RESAMPLES + 1) / 200);
-    let count = (hundreds * 200 - 1).max(FEWEST_RESAMPLES);
+    // 200 · 0.025 is a whole number, and so is that of its multiples.
+    let most = (MOST_DRAWS / all.max(1)).clamp(200, RESAMPLES + 1);
+    let count = most - most % 200 - 1;
     let mut draw = Draw::new(strata);
     let mut ranks = Vec::new();
     let mut ratios: Vec<f64> = (0..count)
@@ -297,7 +297,11 @@ mod tests {
             let found = ratio(&[stratum(base, other)], Statistic::Median).unwrap();
             let interval = found.interval.unwrap();
             let expected = enumerate(base, other, draws, false);
-            assert_eq!((interval.low, interval.high), expected, "{base:?} {other:?}");
+            assert_eq!(
+                (interval.low, interval.high),
+                expected,
+                "{base:?} {other:?}"
+            );
         }
         // By hand: one of two drawn from each, so four ratios, 2, 3, 4 and 6, a quarter each.
         let found = ratio(&[stratum(&[1.0, 2.0], &[4.0, 6.0])], Statistic::Median).unwrap();
@@ -310,8 +314,14 @@ mod tests {
         let found = ratio(&[stratum(&base, &other)], Statistic::Mean).unwrap();
         let interval = found.interval.unwrap();
         let (low, high) = enumerate(&base, &other, [3, 3], true);
-        assert!((interval.low / low - 1.0).abs() < 0.05, "{interval:?} {low}");
-        assert!((interval.high / high - 1.0).abs() < 0.1, "{interval:?} {high}");
+        assert!(
+            (interval.low / low - 1.0).abs() < 0.05,
+            "{interval:?} {low}"
+        );
+        assert!(
+            (interval.high / high - 1.0).abs() < 0.1,
+            "{interval:?} {high}"
+        );
     }
 
     #[test]
@@ -324,7 +334,10 @@ mod tests {
         // Nothing varies: an interval of length zero.
         let found = ratio(&[stratum(&[3.0; 6], &[3.0; 9])], Statistic::Median).unwrap();
         let interval = found.interval.unwrap();
-        assert_eq!((interval.low, interval.high, interval.confidence), (1.0, 1.0, 0.95));
+        assert_eq!(
+            (interval.low, interval.high, interval.confidence),
+            (1.0, 1.0, 0.95)
+        );
     }
 
     #[test]
@@ -334,12 +347,18 @@ mod tests {
         let strata = |scale: f64| [stratum(&base.map(|x| x * scale), &other.map(|x| x * scale))];
         let one = ratio(&strata(1.0), Statistic::Median).unwrap();
         let thousandth = ratio(&strata(1.0 / 1024.0), Statistic::Median).unwrap();
-        assert_eq!((one.ratio, one.interval), (thousandth.ratio, thousandth.interval));
+        assert_eq!(
+            (one.ratio, one.interval),
+            (thousandth.ratio, thousandth.interval)
+        );
         // A factor on one side is a factor of ratio and ends.
         let twice = [stratum(&base, &other.map(|x| 2.0 * x))];
         let twice = ratio(&twice, Statistic::Median).unwrap();
         let (a, b) = (one.interval.unwrap(), twice.interval.unwrap());
-        assert_eq!((2.0 * one.ratio, 2.0 * a.low, 2.0 * a.high), (twice.ratio, b.low, b.high));
+        assert_eq!(
+            (2.0 * one.ratio, 2.0 * a.low, 2.0 * a.high),
+            (twice.ratio, b.low, b.high)
+        );
         let mut reversed = (base, other);
         reversed.0.reverse();
         reversed.1.reverse();
@@ -358,7 +377,10 @@ mod tests {
         assert_eq!(of(&[stratum(&[1.0], &[])]), None);
         assert_eq!(of(&[stratum(&[], &[1.0])]), None);
         assert_eq!(of(&[stratum(&[0.0], &[1.0])]), None);
-        assert_eq!(of(&vec![stratum(&[1e308, 1e308], &[1e-300, 1e-300]); 3]), None);
+        assert_eq!(
+            of(&vec![stratum(&[1e308, 1e308], &[1e-300, 1e-300]); 3]),
+            None
+        );
         let zero = of(&[stratum(&[0.0], &[0.0])]).unwrap();
         assert_eq!((zero.ratio, zero.interval), (1.0, None));
         let single = of(&[stratum(&[2.0], &[3.0, 3.5])]).unwrap();
@@ -372,13 +394,18 @@ mod tests {
         let found = of(&single).unwrap();
         let interval = found.interval.unwrap();
         assert_eq!(found.ratio, 22.0 / 8.0);
-        assert_eq!((interval.low, interval.high, interval.confidence), (2.0, 4.0, 0.875));
+        assert_eq!(
+            (interval.low, interval.high, interval.confidence),
+            (2.0, 4.0, 0.875)
+        );
         assert_eq!(of(&single[..2]).unwrap().interval.unwrap().confidence, 0.5);
     }
 
     #[test]
     fn many_samples_do_not_take_long() {
-        let many: Vec<f64> = (0..1 << 20).map(|i| 1.0 + f64::from(i % 1000) / 1e3).collect();
+        let many: Vec<f64> = (0..1 << 17)
+            .map(|i| 1.0 + f64::from(i % 1000) / 1e3)
+            .collect();
         let twice: Vec<f64> = many.iter().map(|x| 2.0 * x).collect();
         let found = ratio(&[stratum(&many, &twice)], Statistic::Median).unwrap();
         let interval = found.interval.unwrap();
@@ -444,8 +471,24 @@ mod tests {
     #[test]
     fn intervals_hold_the_ratio_as_often_as_they_say() {
         let designs = [
-            (1, 2), (1, 3), (1, 4), (1, 5), (1, 6), (1, 9), (1, 20), (2, 2), (4, 2), (2, 3),
-            (4, 3), (8, 3), (4, 6), (2, 1), (3, 1), (4, 1), (6, 1), (10, 1),
+            (1, 2),
+            (1, 3),
+            (1, 4),
+            (1, 5),
+            (1, 6),
+            (1, 9),
+            (1, 20),
+            (2, 2),
+            (4, 2),
+            (2, 3),
+            (4, 3),
+            (8, 3),
+            (4, 6),
+            (2, 1),
+            (3, 1),
+            (4, 1),
+            (6, 1),
+            (10, 1),
         ];
         for (num_strata, samples) in designs {
             for delayed in [false, true] {
@@ -463,6 +506,9 @@ mod tests {
         assert!((0.91..=0.99).contains(&held) && said == 0.95, "{held}");
         assert!((1.04..1.10).contains(&width), "{width}");
         let (_, wider, _) = coverage(1, 25, false, 3);
-        assert!((1.6..2.6).contains(&((wider - 1.0) / (width - 1.0))), "{wider} {width}");
+        assert!(
+            (1.6..2.6).contains(&((wider - 1.0) / (width - 1.0))),
+            "{wider} {width}"
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 mod any;
 mod check;
+pub mod compare;
 mod conclusion;
 mod folding;
 mod format;
