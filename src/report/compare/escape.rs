@@ -31,8 +31,7 @@ pub(super) fn markdown(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            // Of addresses and mentions, which become links without any markup.
-            ':' => out.push_str("&#58;"),
+            // Of mentions, which become links without any markup.
             '@' => out.push_str("&#64;"),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '!' | '~' | '$' => {
                 out.push('\\');
@@ -41,8 +40,8 @@ pub(super) fn markdown(text: &str) -> String {
             c => out.push(c),
         }
     }
-    // The other start of an address.
-    out.replace("www.", "www&#46;")
+    // And so do addresses.
+    out.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 
 /// As a field of CSV, in quotes. What a spreadsheet would take for a formula starts with an
@@ -97,7 +96,7 @@ mod tests {
                 assert_eq!(&out[i - 1..i], "\\", "{out}");
             }
         }
-        assert!(!out.contains("http:") && !out.contains("www."), "{out}");
+        assert!(!out.contains("://") && !out.contains("www."), "{out}");
         assert!(out.ends_with("&amp;amp;"), "{out}");
     }
 

@@ -1,5 +1,7 @@
 //! What must be equal for two files, or two rows, to be compared.
 
+use std::collections::{HashMap, HashSet};
+
 use super::entries::{Entry, leaves, shared};
 use super::{CompareOptions, ComparedFile, ComparedPair, Difference, RowLabel};
 use crate::measure::Stage;
@@ -110,11 +112,11 @@ fn differences(files: [&AnyFile; 2]) -> Vec<Difference> {
         all
     });
     let mut found = Vec::new();
-    let other: std::collections::HashMap<&str, &str> = described[1]
+    let other: HashMap<&str, &str> = described[1]
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for (name, base) in &described[0] {
         seen.insert(name.as_str());
         let other = other.get(name.as_str()).copied().unwrap_or("none");
@@ -198,8 +200,10 @@ pub(super) fn reasons(a: &Entry<'_>, b: &Entry<'_>) -> Vec<String> {
         return reasons;
     }
     if let (Some(base), Some(other)) = (a.run, b.run) {
+        let sampled: HashSet<Option<u32>> = a.samples.iter().map(|s| s.segment).collect();
         for [segment, twin] in shared(base, other) {
-            if segment.witness_blake3 != twin.witness_blake3 {
+            let of_row = sampled.contains(&Some(segment.index));
+            if of_row && segment.witness_blake3 != twin.witness_blake3 {
                 reasons.push(format!(
                     "other witness of segment {}: the tables of {} / {} bytes differ",
                     segment.index, segment.witness_bytes, twin.witness_bytes

@@ -86,7 +86,7 @@ fn header(out: &mut String, comparison: &Comparison, style: &Style) -> std::fmt:
     writeln!(
         out,
         "Ratios are of a file to the baseline A: below 1 it takes less. Times are medians, of several \
-         segments the mean of theirs; intervals are of 95 %, fewer where they say so.\n"
+         segments the mean of theirs; intervals are of 95 %, or less where they say so.\n"
     )?;
     for file in &comparison.files {
         let ComparedFile {
@@ -231,9 +231,15 @@ fn add(table: &mut Table, cells: &[(String, bool)]) {
 fn rows(pair: &ComparedPair, style: &Style) -> Table {
     let (base, other) = (&pair.baseline, &pair.other);
     let quotient = format!("{other}/{base}");
-    let mut table = table(&[
+    // Proofs of a suite say in their names what they are of.
+    let anywhere = pair.rows.iter().any(|row| !row.at.is_empty());
+    let mut head = vec![
         "row", "at", "kind", base, other, &quotient, "interval", "n", "verdict",
-    ]);
+    ];
+    if !anywhere {
+        head.remove(1);
+    }
+    let mut table = table(&head);
     for row in &pair.rows {
         let value = |value: f64| match row.unit {
             ComparedUnit::Seconds => format_seconds(value),
@@ -244,20 +250,21 @@ fn rows(pair: &ComparedPair, style: &Style) -> Table {
         } else {
             format!("{}/{}", row.base_samples, row.other_samples)
         };
-        add(
-            &mut table,
-            &[
-                ((style.escape)(&row.label.words()), false),
-                ((style.escape)(&row.at), false),
-                (kind(row.kind).to_owned(), false),
-                (value(row.base), true),
-                (value(row.other), true),
-                (precise(row.ratio), true),
-                (row.interval.map_or_else(String::new, interval), false),
-                (samples, true),
-                (row.outcome.words().to_owned(), false),
-            ],
-        );
+        let mut cells = vec![
+            ((style.escape)(&row.label.words()), false),
+            ((style.escape)(&row.at), false),
+            (kind(row.kind).to_owned(), false),
+            (value(row.base), true),
+            (value(row.other), true),
+            (precise(row.ratio), true),
+            (row.interval.map_or_else(String::new, interval), false),
+            (samples, true),
+            (row.outcome.words().to_owned(), false),
+        ];
+        if !anywhere {
+            cells.remove(1);
+        }
+        add(&mut table, &cells);
     }
     table
 }
