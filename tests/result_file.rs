@@ -509,6 +509,7 @@ fn times_of_a_stand_in_are_refused() {
         num_multiprocessors: 132,
         memory_bytes: 141_000_000_000,
         cuda_version: "13.0".into(),
+        ..Gpu::default()
     };
     let error = changed(|file| file.hardware.gpu = Some(gpu("CPU stand-in for CUDA (no GPU)")));
     assert!(error.contains("hardware.gpu is a stand-in"), "{error}");

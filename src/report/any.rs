@@ -4,11 +4,12 @@ use serde::Deserialize;
 
 use super::check::{bad, length};
 use super::{
-    FOLDING_FORMAT, FoldingFile, PROFILE_FORMAT, PROOF_SIZE_FORMAT, ProfileFile, ProofSizes,
-    ResultFile, Tool, read, read_folding, read_profile, read_proof_sizes,
+    FOLDING_FORMAT, FoldingFile, LINK_FORMAT, LinkFile, PROFILE_FORMAT, PROOF_SIZE_FORMAT,
+    ProfileFile, ProofSizes, ResultFile, Tool, is_result_file, read, read_folding, read_link,
+    read_profile, read_proof_sizes,
 };
 use crate::Result;
-use crate::measure::Hardware;
+use crate::measure::{Hardware, Link};
 
 /// A result file of any kind, checked.
 #[derive(Clone, PartialEq, Debug)]
@@ -21,6 +22,24 @@ pub enum AnyFile {
     ProofSizes(Box<ProofSizes>),
     /// Of `rewit run --profile full`.
     Profile(Box<ProfileFile>),
+    /// Of `rewit link probe`.
+    Link(Box<LinkFile>),
+}
+
+/// Whether the bytes look like a result file of any kind, of this or another version, complete or
+/// not.
+///
+/// For whoever is about to replace them; [`AnyFile::read`] is what checks them.
+pub fn is_any_file(bytes: &[u8]) -> bool {
+    const FORMATS: [&str; 4] = [
+        FOLDING_FORMAT,
+        PROOF_SIZE_FORMAT,
+        PROFILE_FORMAT,
+        LINK_FORMAT,
+    ];
+    let look = serde_json::from_slice::<Look>(bytes);
+    let format = look.ok().and_then(|look| look.format);
+    format.is_some_and(|format| FORMATS.contains(&&*format)) || is_result_file(bytes)
 }
 
 /// What says of which kind a file is; those of `rewit run` have no `format`.
@@ -42,10 +61,11 @@ impl AnyFile {
             Some(FOLDING_FORMAT) => Self::Folding(Box::new(read_folding(bytes)?)),
             Some(PROOF_SIZE_FORMAT) => Self::ProofSizes(Box::new(read_proof_sizes(bytes)?)),
             Some(PROFILE_FORMAT) => Self::Profile(Box::new(read_profile(bytes)?)),
+            Some(LINK_FORMAT) => Self::Link(Box::new(read_link(bytes)?)),
             Some(other) => {
                 return Err(bad(&format!(
                     "format is {other:?}: expected {FOLDING_FORMAT:?}, {PROOF_SIZE_FORMAT:?}, \
-                     {PROFILE_FORMAT:?}, or none in a file of `rewit run`"
+                     {PROFILE_FORMAT:?}, {LINK_FORMAT:?}, or none in a file of `rewit run`"
                 )));
             }
         })
@@ -58,6 +78,7 @@ impl AnyFile {
             Self::Folding(_) => "folding",
             Self::ProofSizes(_) => "proof sizes",
             Self::Profile(_) => "profile",
+            Self::Link(_) => "link",
         }
     }
 
@@ -67,7 +88,7 @@ impl AnyFile {
             Self::Run(file) => file.complete,
             Self::Folding(file) => file.complete,
             // Written once, at the end.
-            Self::ProofSizes(_) => true,
+            Self::ProofSizes(_) | Self::Link(_) => true,
             Self::Profile(file) => file.complete,
         }
     }
@@ -79,6 +100,7 @@ impl AnyFile {
             Self::Folding(file) => &file.created,
             Self::ProofSizes(file) => &file.created,
             Self::Profile(file) => &file.created,
+            Self::Link(file) => &file.created,
         }
     }
 
@@ -89,16 +111,18 @@ impl AnyFile {
             Self::Folding(file) => &file.tool,
             Self::ProofSizes(file) => &file.tool,
             Self::Profile(file) => &file.tool,
+            Self::Link(file) => &file.tool,
         }
     }
 
-    /// The machine it ran on.
-    pub fn hardware(&self) -> &Hardware {
+    /// The machine it ran on; none of a link, which has two ends and names neither.
+    pub fn hardware(&self) -> Option<&Hardware> {
         match self {
-            Self::Run(file) => &file.hardware,
-            Self::Folding(file) => &file.hardware,
-            Self::ProofSizes(file) => &file.hardware,
-            Self::Profile(file) => &file.hardware,
+            Self::Run(file) => Some(&file.hardware),
+            Self::Folding(file) => Some(&file.hardware),
+            Self::ProofSizes(file) => Some(&file.hardware),
+            Self::Profile(file) => Some(&file.hardware),
+            Self::Link(_) => None,
         }
     }
 
@@ -107,7 +131,17 @@ impl AnyFile {
         match self {
             Self::Run(file) => vec![file],
             Self::Profile(file) => file.runs.iter().collect(),
-            Self::Folding(_) | Self::ProofSizes(_) => Vec::new(),
+            Self::Folding(_) | Self::ProofSizes(_) | Self::Link(_) => Vec::new(),
+        }
+    }
+
+    /// The link in it: what was measured of it, or what was declared.
+    pub fn link(&self) -> Option<&Link> {
+        match self {
+            Self::Run(file) => file.link.as_ref(),
+            Self::Profile(file) => file.link.as_ref(),
+            Self::Link(file) => Some(&file.link),
+            Self::Folding(_) | Self::ProofSizes(_) => None,
         }
     }
 
@@ -116,7 +150,7 @@ impl AnyFile {
         match self {
             Self::Folding(file) => vec![file],
             Self::Profile(file) => file.foldings.iter().collect(),
-            Self::Run(_) | Self::ProofSizes(_) => Vec::new(),
+            Self::Run(_) | Self::ProofSizes(_) | Self::Link(_) => Vec::new(),
         }
     }
 
@@ -125,7 +159,7 @@ impl AnyFile {
         match self {
             Self::ProofSizes(file) => vec![file],
             Self::Profile(file) => file.proof_sizes.iter().collect(),
-            Self::Run(_) | Self::Folding(_) => Vec::new(),
+            Self::Run(_) | Self::Folding(_) | Self::Link(_) => Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the readers of all kinds of result files check alike.
 
 use super::Tool;
+use super::hardware::check_hardware;
 use crate::measure::{Guest, Hardware, Samples, Summary};
 use crate::{Error, Result};
 
@@ -45,10 +46,17 @@ pub(super) fn header(
     }
     number("elapsed_seconds", elapsed_seconds)?;
     check_tool(tool)?;
-    check_hardware(hardware)
+    name("hardware.cpu", &hardware.cpu)?;
+    threads("hardware.logical_cores", hardware.logical_cores)?;
+    if let Some(cores) = hardware.physical_cores {
+        threads("hardware.physical_cores", cores)?;
+    }
+    count("hardware.ram_bytes", hardware.ram_bytes, MAX_COUNT)?;
+    check_hardware("hardware", hardware)
 }
 
-fn check_tool(tool: &Tool) -> Result<()> {
+/// Checks what a file says of the program.
+pub(super) fn check_tool(tool: &Tool) -> Result<()> {
     let Tool {
         version,
         git_commit,
@@ -66,47 +74,6 @@ fn check_tool(tool: &Tool) -> Result<()> {
     }
     name("tool.profile", profile)?;
     name("tool.target", target)
-}
-
-fn check_hardware(hardware: &Hardware) -> Result<()> {
-    let Hardware {
-        cpu,
-        physical_cores,
-        logical_cores,
-        simd,
-        ram_bytes,
-        os,
-        kernel,
-        arch,
-        gpu,
-    } = hardware;
-    let texts = [
-        ("cpu", cpu),
-        ("simd.compiled", &simd.compiled),
-        ("simd.available", &simd.available),
-        ("os", os),
-        ("kernel", kernel),
-        ("arch", arch),
-    ];
-    for (field, value) in texts {
-        name(&format!("hardware.{field}"), value)?;
-    }
-    text("hardware.simd.target_features", &simd.target_features)?;
-    threads("hardware.logical_cores", *logical_cores)?;
-    if let Some(cores) = physical_cores {
-        threads("hardware.physical_cores", *cores)?;
-    }
-    count("hardware.ram_bytes", *ram_bytes, MAX_COUNT)?;
-    let Some(gpu) = gpu else { return Ok(()) };
-    if gpu.name.contains("stand-in") {
-        return Err(bad(
-            "hardware.gpu is a stand-in for one, whose times are no results",
-        ));
-    }
-    name("hardware.gpu.name", &gpu.name)?;
-    name("hardware.gpu.compute_capability", &gpu.compute_capability)?;
-    name("hardware.gpu.cuda_version", &gpu.cuda_version)?;
-    count("hardware.gpu.memory_bytes", gpu.memory_bytes, MAX_COUNT)
 }
 
 /// Checks what a file says of a guest.

@@ -6,21 +6,26 @@ pub mod compare;
 mod conclusion;
 mod folding;
 mod format;
+mod hardware;
+mod link;
 mod profile;
 mod proof_size;
+mod provenance;
 mod result;
 mod table;
 mod validate;
 mod verdict;
 mod write;
 
-pub use any::AnyFile;
+pub use any::{AnyFile, is_any_file};
 pub use check::MAX_BYTES;
 pub use folding::{
     Answer, FOLDING_FORMAT, FOLDING_VERSION, FoldModel, FoldingFile, StarkSize, TreeRow,
     fold_model, folding_schema, is_folding_file, read_folding,
 };
+use format::format_link;
 pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
+pub use link::{LINK_FORMAT, LINK_VERSION, LinkFile, is_link_file, link_schema, read_link};
 pub use profile::{PROFILE_FORMAT, PROFILE_VERSION, ProfileFile, profile_schema, read_profile};
 pub use proof_size::{
     PROOF_SIZE_FORMAT, PROOF_SIZE_VERSION, ProofSizes, proof_size_schema, read_proof_sizes,

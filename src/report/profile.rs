@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{FoldingFile, ProofSizes, ResultFile, Tool};
-use crate::measure::Hardware;
+use crate::measure::{Hardware, Link};
 
 pub use validate::read_profile;
 
@@ -35,6 +35,9 @@ pub struct ProfileFile {
     pub tool: Tool,
     /// The machine it ran on: that of every part.
     pub hardware: Hardware,
+    /// The link that shipments are meant for, measured or declared; none if none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
     /// Runs of the main job, one for each size of segment.
     pub runs: Vec<ResultFile>,
     /// Measurements of folding.
@@ -58,6 +61,7 @@ impl ProfileFile {
             elapsed_seconds: 0.0,
             tool: Tool::this(),
             hardware: hardware.clone(),
+            link: None,
             runs: Vec::new(),
             foldings: Vec::new(),
             proof_sizes: Vec::new(),

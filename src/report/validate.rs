@@ -9,6 +9,7 @@ use super::check::{
     text, threads,
 };
 use super::folding::check_table;
+use super::link::check_link;
 use super::{ResultFile, SCHEMA_VERSION, Verdict};
 use crate::Result;
 use crate::measure::{FoldedSample, Key, Kind, MeasuredSegment, ProvenSegment, Row, Stage};
@@ -67,6 +68,7 @@ pub(super) fn check_run(result: &ResultFile) -> Result<()> {
         elapsed_seconds,
         tool,
         hardware,
+        link,
         guest,
         parameters,
         num_segments,
@@ -83,6 +85,9 @@ pub(super) fn check_run(result: &ResultFile) -> Result<()> {
         )));
     }
     header(created, *elapsed_seconds, tool, hardware)?;
+    if let Some(link) = link {
+        check_link("link", link)?;
+    }
     check_guest("guest", guest)?;
     threads("parameters.threads", parameters.threads)?;
     for (i, note) in notes.iter().enumerate() {

@@ -9,6 +9,7 @@ use crate::Result;
 use crate::measure::{Guest, Hardware};
 use crate::report::check::{bad, header, length, text};
 use crate::report::folding::check_folding;
+use crate::report::link::check_link;
 use crate::report::proof_size::check_proof_sizes;
 use crate::report::validate::check_run;
 use crate::report::{FoldingFile, ResultFile, Tool};
@@ -59,12 +60,16 @@ fn check(file: &ProfileFile) -> Result<()> {
         elapsed_seconds,
         tool,
         hardware,
+        link,
         runs,
         foldings,
         proof_sizes,
         notes,
     } = file;
     header(created, *elapsed_seconds, tool, hardware)?;
+    if let Some(link) = link {
+        check_link("link", link)?;
+    }
     for (i, note) in notes.iter().enumerate() {
         text(&format!("notes[{i}]"), note)?;
     }
@@ -80,16 +85,22 @@ fn check(file: &ProfileFile) -> Result<()> {
             )));
         }
     }
-    let whole = Whole {
-        complete: *complete,
-        tool,
-        hardware,
-    };
+    let ended = runs.iter().map(|run| run.complete);
+    let ended = ended.chain(foldings.iter().map(|folding| folding.complete));
+    if *complete && notes.is_empty() && ended.filter(|ended| !ended).count() > 0 {
+        return Err(bad(
+            "complete is true and notes are empty, though a part did not end",
+        ));
+    }
+    let whole = Whole { tool, hardware };
     let mut seen = HashSet::new();
     for (i, run) in runs.iter().enumerate() {
         let at = format!("runs[{i}]");
         check_run(run).map_err(|error| within(&at, error))?;
-        whole.agrees(&at, run.complete, &run.tool, &run.hardware)?;
+        if run.link != *link {
+            return Err(bad(&format!("{at}.link is not that of the profile")));
+        }
+        whole.agrees(&at, &run.tool, &run.hardware)?;
         if !seen.insert(of_run(run)) {
             return Err(twice(
                 &at,
@@ -101,7 +112,7 @@ fn check(file: &ProfileFile) -> Result<()> {
     for (i, folding) in foldings.iter().enumerate() {
         let at = format!("foldings[{i}]");
         check_folding(folding).map_err(|error| within(&at, error))?;
-        whole.agrees(&at, folding.complete, &folding.tool, &folding.hardware)?;
+        whole.agrees(&at, &folding.tool, &folding.hardware)?;
         if !seen.insert(of_folding(folding)) {
             return Err(twice(
                 &at,
@@ -113,8 +124,7 @@ fn check(file: &ProfileFile) -> Result<()> {
     for (i, sizes) in proof_sizes.iter().enumerate() {
         let at = format!("proof_sizes[{i}]");
         check_proof_sizes(sizes).map_err(|error| within(&at, error))?;
-        // Such a file has no state of its own: it is written when its rows are there.
-        whole.agrees(&at, true, &sizes.tool, &sizes.hardware)?;
+        whole.agrees(&at, &sizes.tool, &sizes.hardware)?;
         if !seen.insert(of_sizes(sizes)) {
             return Err(twice(&at, "guest, threads and options"));
         }
@@ -124,23 +134,17 @@ fn check(file: &ProfileFile) -> Result<()> {
 
 /// What every part must agree with.
 struct Whole<'a> {
-    complete: bool,
     tool: &'a Tool,
     hardware: &'a Hardware,
 }
 
 impl Whole<'_> {
-    fn agrees(&self, at: &str, complete: bool, tool: &Tool, hardware: &Hardware) -> Result<()> {
+    fn agrees(&self, at: &str, tool: &Tool, hardware: &Hardware) -> Result<()> {
         if tool != self.tool {
             return Err(bad(&format!("{at}.tool is not that of the profile")));
         }
         if hardware != self.hardware {
             return Err(bad(&format!("{at}.hardware is not that of the profile")));
-        }
-        if self.complete && !complete {
-            return Err(bad(&format!(
-                "{at}.complete is false in a profile that is complete"
-            )));
         }
         Ok(())
     }
