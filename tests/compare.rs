@@ -471,6 +471,51 @@ fn foldings_and_profiles() {
 }
 
 #[test]
+fn links() {
+    use rewit::measure::{Link, LinkDirection, LinkPoint, Samples};
+    use rewit::report::LinkFile;
+    let link = |factor: f64, streams: u32| {
+        let directions = [
+            LinkDirection::RoundTrip,
+            LinkDirection::ToServer,
+            LinkDirection::FromServer,
+        ];
+        let point = |direction| {
+            let times = [1.0, 1.25, 1.125, 1.0625, 1.5, 1.03125];
+            let samples = Samples::new(times.map(|time| time * factor).to_vec()).unwrap();
+            LinkPoint {
+                direction,
+                message_bytes: 1024,
+                streams,
+                samples: samples.samples,
+                summary: samples.summary,
+            }
+        };
+        let points = directions.map(point).to_vec();
+        let link = Link::measured("loopback", points).unwrap();
+        let mut file = LinkFile::new(link, &RUN.created, 1.0);
+        // That of this test may be of any profile.
+        file.tool = RUN.tool.clone();
+        AnyFile::Link(Box::new(file))
+    };
+    let files = vec![link(1.0, 1), link(2.0, 1)];
+    let comparison = with(&CompareOptions::default(), files).unwrap();
+    let pair = &comparison.pairs[0];
+    assert_eq!(pair.rows.len(), 3);
+    for row in &pair.rows {
+        assert_eq!((row.ratio, row.outcome), (2.0, Outcome::Slower), "{row:?}");
+    }
+    let slower = pair
+        .differences
+        .iter()
+        .find(|d| d.what == "link.bits_per_second");
+    assert!(slower.is_some(), "{pair:?}");
+    let files = vec![link(1.0, 1), link(1.0, 4)];
+    let why = refusal(with(&CompareOptions::default(), files));
+    assert!(why.contains("3 rows are only in A, 3 only in B"), "{why}");
+}
+
+#[test]
 fn several_files_have_one_baseline() {
     let files = vec![run(|_| ()), run(scaled(2.0)), run(scaled(0.5))];
     let mut comparison = with(&CompareOptions::default(), files).unwrap();

@@ -4,9 +4,12 @@ use serde_json::Value;
 
 use super::{CompareOptions, ComparedUnit, RowLabel, refuse};
 use crate::measure::proof_size::{self, Object};
-use crate::measure::{Guest, Kind, MeasuredSegment, Row, Sample, Samples, Stage, Unit};
+use crate::measure::{Guest, Kind, Link, MeasuredSegment, Row, Sample, Samples, Stage, Unit};
 use crate::report::{AnyFile, FoldingFile, ProofSizes, ResultFile};
 use crate::stark::Params;
+
+/// Name of a condition that two others entail.
+pub(super) const CYCLES: &str = "cycles of the guest";
 
 /// A row of a file.
 #[derive(Clone, Debug)]
@@ -79,6 +82,9 @@ pub(super) fn entries<'a>(file: &'a AnyFile, options: &CompareOptions) -> Vec<En
     for sizes in file.proof_sizes() {
         of_proof_sizes(sizes, &mut entries);
     }
+    if let Some(link) = file.link() {
+        of_link(link, &mut entries);
+    }
     for entry in &mut entries {
         let Some(backend) = entry.backend else {
             continue;
@@ -119,7 +125,7 @@ fn of_run<'a>(run: &'a ResultFile, row: &'a Row) -> Entry<'a> {
     let size = power(parameters.log_cycles, "cycles");
     let mut conditions = Vec::new();
     guest_conditions(&run.guest, &mut conditions);
-    conditions.push(Condition::new("cycles of the guest", run.guest.cycles));
+    conditions.push(Condition::new(CYCLES, run.guest.cycles));
     let mut context = vec![parameters.threads.to_string()];
     let whole = key.stage == Stage::Execute;
     if whole {
@@ -191,7 +197,7 @@ fn params_conditions(params: Option<&Params>, conditions: &mut Vec<Condition>) {
     }
 }
 
-/// Names and values of everything in a JSON value, but for samples and what is computed from them.
+/// Names and values of everything in a JSON value, but for samples, of which the median is there.
 pub(super) fn leaves(value: &Value) -> Vec<(String, String)> {
     /// More are of no use to anyone.
     const MOST: usize = 4096;
@@ -206,8 +212,10 @@ pub(super) fn leaves(value: &Value) -> Vec<(String, String)> {
         match value {
             Value::Object(fields) => {
                 for (key, value) in fields {
-                    if !matches!(key.as_str(), "samples" | "points") {
-                        walk(&below(key), value, out);
+                    match key.as_str() {
+                        "samples" | "points" => {}
+                        "summary" => walk(&below("median"), &value["median"], out),
+                        _ => walk(&below(key), value, out),
                     }
                 }
             }
@@ -477,4 +485,33 @@ pub(super) fn shared<'a>(a: &'a ResultFile, b: &'a ResultFile) -> Vec<[&'a Measu
         }
     }
     shared
+}
+
+fn of_link<'a>(link: &'a Link, entries: &mut Vec<Entry<'a>>) {
+    for point in &link.points {
+        let samples = point.samples.iter().map(|&value| Sample {
+            segment: None,
+            value,
+        });
+        entries.push(Entry {
+            label: RowLabel {
+                stage: "link".to_owned(),
+                part: Some(point.direction.name().to_owned()),
+                of: Some(format!(
+                    "{} B in each of {} streams",
+                    point.message_bytes, point.streams
+                )),
+                ..RowLabel::default()
+            },
+            at: String::new(),
+            unit: ComparedUnit::Seconds,
+            kind: link.kind,
+            conditions: Vec::new(),
+            context: Vec::new(),
+            samples: samples.collect(),
+            random: false,
+            backend: None,
+            run: None,
+        });
+    }
 }

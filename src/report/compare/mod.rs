@@ -72,8 +72,9 @@ pub struct ComparedFile {
     pub created: String,
     /// The program that measured.
     pub tool: Tool,
-    /// The processor.
-    pub cpu: String,
+    /// The processor; of a link nothing is known of its ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
     /// The GPU, if one was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu: Option<String>,
@@ -401,6 +402,7 @@ impl Comparison {
 impl ComparedFile {
     fn new(letter: String, name: &str, file: &AnyFile) -> Self {
         let hardware = file.hardware();
+        let gpu = hardware.and_then(|hardware| hardware.gpu.as_ref());
         let mut threads: Vec<u32> = Vec::new();
         threads.extend(file.runs().iter().map(|run| run.parameters.threads));
         let foldings = file.foldings();
@@ -423,8 +425,8 @@ impl ComparedFile {
             kind: file.kind(),
             created: file.created().to_owned(),
             tool: file.tool().clone(),
-            cpu: hardware.cpu.clone(),
-            gpu: hardware.gpu.as_ref().map(|gpu| gpu.name.clone()),
+            cpu: hardware.map(|hardware| hardware.cpu.clone()),
+            gpu: gpu.map(|gpu| gpu.name.clone()),
             threads,
             guests,
         }

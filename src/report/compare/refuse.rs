@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::entries::{Entry, leaves, shared};
+use super::entries::{CYCLES, Entry, leaves, shared};
 use super::{CompareOptions, ComparedFile, ComparedPair, Difference, RowLabel};
-use crate::measure::Stage;
+use crate::measure::{Gpu, Stage};
 use crate::report::AnyFile;
 
 /// Two files before their rows are joined: what is different, and why nothing can be compared.
@@ -89,8 +89,8 @@ fn complete(file: &AnyFile) -> bool {
 }
 
 fn stand_in(file: &AnyFile) -> bool {
-    let gpu = file.hardware().gpu.as_ref();
-    gpu.is_some_and(|gpu| gpu.name.contains("stand-in"))
+    let gpu = file.hardware().and_then(|hardware| hardware.gpu.as_ref());
+    gpu.is_some_and(Gpu::is_stand_in)
 }
 
 /// What differs between builds, machines and threads.
@@ -106,9 +106,14 @@ fn differences(files: [&AnyFile; 2]) -> Vec<Difference> {
             ("tool.features".to_owned(), tool.features.join(", ")),
             ("tool.target".to_owned(), tool.target.clone()),
         ];
-        let hardware = serde_json::to_value(file.hardware()).unwrap_or_default();
-        let of_hardware = leaves(&hardware).into_iter();
-        all.extend(of_hardware.map(|(name, value)| (format!("hardware.{name}"), value)));
+        let described = [
+            ("hardware", serde_json::to_value(file.hardware())),
+            ("link", serde_json::to_value(file.link())),
+        ];
+        for (what, value) in described {
+            let leaves = leaves(&value.unwrap_or_default()).into_iter();
+            all.extend(leaves.map(|(name, value)| (format!("{what}.{name}"), value)));
+        }
         all
     });
     let mut found = Vec::new();
@@ -172,8 +177,14 @@ pub(super) fn transfers_note(a: &Entry<'_>, b: &Entry<'_>) -> Option<String> {
 /// Why two rows of the same label are not compared; empty if they are.
 pub(super) fn reasons(a: &Entry<'_>, b: &Entry<'_>) -> Vec<String> {
     let mut reasons: Vec<String> = Vec::new();
-    for (name, base, other) in unequal(a, b) {
-        if name == "backend" {
+    let unequal = unequal(a, b);
+    let another_job = unequal
+        .iter()
+        .any(|(name, ..)| ["guest", "input"].contains(name));
+    for (name, base, other) in unequal {
+        if name == CYCLES && another_job {
+            // Follows from it.
+        } else if name == "backend" {
             let stage = &a.label.stage;
             let more = if parts_differ(&a.label) {
                 "the parts of this stage have other boundaries on a device".to_owned()

@@ -106,13 +106,14 @@ fn header(out: &mut String, comparison: &Comparison, style: &Style) -> std::fmt:
             [one] if one == "1" => ", 1 thread".to_owned(),
             several => format!(", {} threads", several.join(" and ")),
         };
-        let gpu = gpu
-            .as_ref()
-            .map(|gpu| format!(", {gpu}"))
-            .unwrap_or_default();
+        let named = |name: &Option<String>| match name {
+            Some(name) => format!(", {name}"),
+            None => String::new(),
+        };
+        let (cpu, gpu) = (named(cpu), named(gpu));
         let guests = guests.join(", ");
         let rest = format!(
-            "{name}: {kind}, {}, {created}, {cpu}{gpu}{threads}{}{guests}",
+            "{name}: {kind}, {}, {created}{cpu}{gpu}{threads}{}{guests}",
             Tool::headline(tool),
             if guests.is_empty() { "" } else { ", guest " }
         );
@@ -383,7 +384,7 @@ fn break_even(out: &mut String, pair: &ComparedPair, style: &Style) -> std::fmt:
         writeln!(
             out,
             "\nBandwidths at which recomputing is faster than receiving the raw witness in place:\n\n\
-             {table}\n"
+             {table}"
         )?;
     }
     Ok(())
