@@ -471,6 +471,18 @@ fn foldings_and_profiles() {
 }
 
 #[test]
+fn more_samples_than_are_compared() {
+    let mut file = RUN.clone();
+    let sample = file.rows[0].samples[0];
+    file.rows[0].samples = vec![sample; (1 << 20) + 1];
+    let comparison = plainly(AnyFile::Run(Box::new(file))).unwrap();
+    assert_eq!(
+        reasons(&comparison, "execute"),
+        ["3 / 1048577 samples; at most 1048576 are compared"]
+    );
+}
+
+#[test]
 fn links() {
     use rewit::measure::{Link, LinkDirection, LinkPoint, Samples};
     use rewit::report::LinkFile;

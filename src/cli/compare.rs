@@ -17,11 +17,6 @@ use super::{print, say};
 /// Most files: each is compared with the first.
 const MAX_FILES: usize = 64;
 
-/// Rows with the same stage and parameters are divided, with an interval of the ratio; rows that
-/// are not alike are refused, and the reason is said. Machines and threads may differ: they are
-/// what is compared. The section "Comparing" of docs/method.md has the rules.
-///
-/// Exit codes: 0 rows were compared; 2 nothing can be compared; 4 a row is above --threshold.
 #[derive(Args, Debug)]
 pub(crate) struct CompareArgs {
     /// Result files of any kind; the first is the baseline.

@@ -69,6 +69,12 @@ enum Command {
     /// Check result files.
     Validate(validate::ValidateArgs),
     /// Compare result files: ratios with intervals, and what cannot be compared and why.
+    ///
+    /// Rows of the same stage with the same parameters are divided, with an interval of the ratio;
+    /// rows that are not alike are refused, and the reason is said. Machines, links and threads may
+    /// differ: they are what is compared. docs/method.md has the rules under "Comparing".
+    ///
+    /// Exit codes: 0 rows were compared; 2 nothing can be compared; 4 a row is above --threshold.
     Compare(compare::CompareArgs),
     /// List what this build can compute on.
     Devices,

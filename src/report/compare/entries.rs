@@ -42,10 +42,10 @@ pub(super) struct Condition {
 }
 
 impl Condition {
-    fn new(name: &str, value: impl ToString) -> Self {
+    fn new(name: &str, value: impl Into<String>) -> Self {
         Self {
             name: name.to_owned(),
-            value: value.to_string(),
+            value: value.into(),
             shown: None,
         }
     }
@@ -125,7 +125,7 @@ fn of_run<'a>(run: &'a ResultFile, row: &'a Row) -> Entry<'a> {
     let size = power(parameters.log_cycles, "cycles");
     let mut conditions = Vec::new();
     guest_conditions(&run.guest, &mut conditions);
-    conditions.push(Condition::new(CYCLES, run.guest.cycles));
+    conditions.push(Condition::new(CYCLES, run.guest.cycles.to_string()));
     let mut context = vec![parameters.threads.to_string()];
     let whole = key.stage == Stage::Execute;
     if whole {
@@ -258,7 +258,10 @@ fn of_folding<'a>(file: &'a FoldingFile, entries: &mut Vec<Entry<'a>>) {
         "segment",
         power(parameters.log_cycles, "cycles"),
     ));
-    conditions.push(Condition::new("number of the segment", parameters.segment));
+    conditions.push(Condition::new(
+        "number of the segment",
+        parameters.segment.to_string(),
+    ));
     let backend = parameters.backend.as_str();
     let base = Entry {
         label: RowLabel::default(),
@@ -385,7 +388,7 @@ fn of_folding<'a>(file: &'a FoldingFile, entries: &mut Vec<Entry<'a>>) {
             let step = format!("{} small, {} full", peer.step.small, peer.step.full);
             entry.conditions = vec![
                 Condition::new("step", step),
-                Condition::new("constraints", peer.primary_constraints),
+                Condition::new("constraints", peer.primary_constraints.to_string()),
             ];
             entry.backend = None;
             entry.at = power(peer.log_rows, "rows");
@@ -403,7 +406,7 @@ fn of_proof_sizes<'a>(file: &'a ProofSizes, entries: &mut Vec<Entry<'a>>) {
         let mut conditions = vec![
             Condition::new("scheme", row.scheme.name()),
             Condition::new("object", object),
-            Condition::new("elements", row.elements),
+            Condition::new("elements", row.elements.to_string()),
         ];
         // Tables made for the purpose are of no guest.
         let guest = file.guest.as_ref();

@@ -36,7 +36,7 @@ pub(super) fn fill(pair: &mut ComparedPair, files: [&[Entry<'_>]; 2], options: &
     }
     // In the baseline's order.
     candidates.sort_by_key(|(index, _)| *index);
-    let compared: Vec<Result<ComparedRow, RefusedRow>> = candidates
+    let compared: Vec<Result<ComparedRow, Vec<String>>> = candidates
         .par_iter()
         .map(|(index, other)| row(&base[*index], other))
         .collect();
@@ -61,7 +61,11 @@ pub(super) fn fill(pair: &mut ComparedPair, files: [&[Entry<'_>]; 2], options: &
                 }
                 pair.rows.push(row);
             }
-            Err(refused) => pair.refused.push(refused),
+            Err(reasons) => pair.refused.push(RefusedRow {
+                label: base.label.clone(),
+                at: base.at.clone(),
+                reasons,
+            }),
         }
     }
     let alone = base.iter().zip(&taken).filter(|(_, taken)| !**taken);
@@ -126,37 +130,32 @@ fn partners(files: [&[Entry<'_>]; 2]) -> Vec<Option<usize>> {
 }
 
 /// A row of both files, or why it is not compared.
-fn row(base: &Entry<'_>, other: &Entry<'_>) -> Result<ComparedRow, RefusedRow> {
-    let refused = |reasons: Vec<String>| RefusedRow {
-        label: base.label.clone(),
-        at: base.at.clone(),
-        reasons,
-    };
+fn row(base: &Entry<'_>, other: &Entry<'_>) -> Result<ComparedRow, Vec<String>> {
     let reasons = reasons(base, other);
     if !reasons.is_empty() {
-        return Err(refused(reasons));
+        return Err(reasons);
     }
     if base.samples.len().max(other.samples.len()) > MOST_SAMPLES {
-        return Err(refused(vec![format!(
+        return Err(vec![format!(
             "{} / {} samples; at most {MOST_SAMPLES} are compared",
             base.samples.len(),
             other.samples.len()
-        )]));
+        )]);
     }
     let strata = strata(&base.samples, &other.samples);
     if strata.is_empty() {
-        return Err(refused(vec![format!(
+        return Err(vec![format!(
             "no segment is in both: {} / {}",
             segments(&base.samples),
             segments(&other.samples)
-        )]));
+        )]);
     }
     let statistic = match base.unit {
         ComparedUnit::Seconds => Statistic::Median,
         ComparedUnit::Bytes => Statistic::Mean,
     };
     let Some(found) = ratio(&strata, statistic) else {
-        return Err(refused(vec!["a ratio of or to zero".to_owned()]));
+        return Err(vec!["a ratio of or to zero".to_owned()]);
     };
     let count = |get: fn(&Stratum) -> &Vec<f64>| strata.iter().map(|s| get(s).len()).sum();
     let (base_samples, other_samples) = (count(|s| &s.base), count(|s| &s.other));
@@ -166,7 +165,7 @@ fn row(base: &Entry<'_>, other: &Entry<'_>) -> Result<ComparedRow, RefusedRow> {
     ];
     let note = if left_out.iter().any(|(all, used)| all != used) {
         format!(
-            "of the {} in both, segments {} / {}",
+            "of the {} in both: {} / {}",
             match strata.len() {
                 1 => "one segment".to_owned(),
                 n => format!("{n} segments"),
