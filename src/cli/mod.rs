@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod backend;
+mod compare;
 mod devices;
 mod exec;
 mod files;
@@ -37,7 +38,7 @@ use rewit::{Error, Result};
 /// recomputing is faster than shipping.
 ///
 /// Exit codes: 0 success; 1 failure; 2 wrong usage or a capability that is missing; 3 a proof was
-/// rejected, or results that should be the same differ. `exec` exits with the guest's own code.
+/// rejected, or results that should be the same differ; 4 a comparison is above its threshold. `exec` exits with the guest's own code.
 #[derive(Parser, Debug)]
 #[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -77,6 +78,14 @@ enum Command {
     Devices(devices::DevicesArgs),
     /// Measure a link between two processes or machines.
     Link(link::LinkArgs),
+    /// Compare result files: ratios with intervals, and what cannot be compared and why.
+    ///
+    /// Rows of the same stage with the same parameters are divided, with an interval of the ratio;
+    /// rows that are not alike are refused, and the reason is said. Machines, links and threads may
+    /// differ: they are what is compared. docs/method.md has the rules under "Comparing".
+    ///
+    /// Exit codes: 0 rows were compared; 2 nothing can be compared; 4 a row is above --threshold.
+    Compare(compare::CompareArgs),
     /// List the built-in guests and their inputs.
     Guests,
     /// Print the JSON Schema of result files.
@@ -191,6 +200,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Validate(args) => validate::validate(&args).map(done),
         Command::Devices(args) => devices::devices(&args).map(done),
         Command::Link(args) => link::link(&args).map(done),
+        Command::Compare(args) => compare::compare(&args),
         Command::Guests => guests::list().map(done),
         Command::Schema { of } => {
             let schema = match of {

@@ -2,6 +2,7 @@
 //!
 //! `docs/method.md` says what lies inside each boundary.
 
+mod bootstrap;
 mod capture;
 mod encodings;
 mod folding;
@@ -17,6 +18,7 @@ mod proofs;
 mod run;
 mod stage;
 
+pub use bootstrap::{Ratio, RatioInterval, Statistic, Stratum, ratio};
 pub use capture::{Capture, Captured};
 #[cfg(feature = "peers")]
 pub use folding::fold_peers;

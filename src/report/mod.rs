@@ -3,6 +3,7 @@
 mod any;
 mod check;
 mod cluster;
+pub mod compare;
 mod conclusion;
 mod costs;
 mod folding;
@@ -34,7 +35,6 @@ pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, for
 pub use page::{Page, PageOptions, Source, is_page, page};
 pub use plot::{Figure, MapData, Size, TimelineSpan};
 pub use link::{LINK_FORMAT, LINK_VERSION, LinkFile, is_link_file, link_schema, read_link};
-pub use note::{MeasuredBy, NoteReport, format_figure};
 pub use profile::{PROFILE_FORMAT, PROFILE_VERSION, ProfileFile, profile_schema, read_profile};
 pub use proof_size::{
     PROOF_SIZE_FORMAT, PROOF_SIZE_VERSION, ProofSizes, proof_size_schema, read_proof_sizes,
