@@ -154,7 +154,7 @@ impl NoteReport {
         ] {
             heading(out, style, 2, title)?;
             let of_part: Vec<&Line> = lines.iter().filter(|line| line.part == part).collect();
-            writeln!(out, "{}", line_table(style, &of_part, asked.is_some()))?;
+            writeln!(out, "{}\n", line_table(style, &of_part, asked.is_some()))?;
             for line in of_part.iter().filter(|line| !line.remark.is_empty()) {
                 writeln!(out, "- {}: {}.", line.what, line.remark)?;
             }
@@ -170,8 +170,8 @@ impl NoteReport {
         writeln!(out, "{}", link_table(style, scenarios))?;
         writeln!(
             out,
-            "Of the workers the mean, and after the stroke the first, which has the most: of every level's joins the \
-             first."
+            "Of workers the mean / the first, which has the most: segments, and the joins of every level, are handed out in \
+             turn from it on."
         )?;
         heading(
             out,
@@ -403,7 +403,7 @@ fn transfer_table(style: Style, scenarios: &[Scenario]) -> Table {
             inputs,
             ledger,
         } = scenario;
-        let joins = |transfers: f64, total| format!("{} × = {}", count(transfers), bytes(total));
+        let joins = |transfers: f64, total| format!("{} ({})", bytes(total), count(transfers));
         let cells = [
             sized(inputs.snapshot_bytes, *shipment),
             sized(inputs.stark_bytes, *joined),
@@ -468,13 +468,17 @@ fn items(
     missing: &str,
 ) -> std::fmt::Result {
     let rows = items.iter().map(|item| (&*item.what, &*item.figures));
-    writeln!(out, "{}", figure_table(style, what, rows))?;
+    writeln!(out, "{}\n", figure_table(style, what, rows))?;
     for item in items {
         let none = item.figures.is_empty().then_some(missing);
-        let said = item.answer.as_deref().or(none);
+        let said = [
+            item.answer.as_deref().or(none),
+            Some(&*item.remark),
+            item.measure.as_deref(),
+        ];
         let said: Vec<&str> = said
             .into_iter()
-            .chain([&*item.remark])
+            .flatten()
             .filter(|text| !text.is_empty())
             .collect();
         if !said.is_empty() {
