@@ -9,16 +9,17 @@ use command::{expect, fails, rewit};
 use proptest::prelude::*;
 use results::{foldings, mean, near, runs};
 use rewit::measure::Kind;
-use rewit::model::Costs;
 use rewit::model::note::{
     Evidence, Figure, Ledger, LedgerInputs, Line, NOTE, Note, Unit, Verdict, ledger, note,
 };
+use rewit::model::{Costs, Quantity};
 use rewit::report::{AnyFile, NoteReport, costs, folded_sizes};
 use serde_json::Value;
 
 const NOTHING: Evidence<'static> = Evidence {
     costs: &[],
     folded: &[],
+    latency_seconds: None,
 };
 
 fn as_written() -> Note {
@@ -149,6 +150,20 @@ fn headline_and_what_is_needed() {
     let values = |id| -> Vec<f64> { item(id).figures.iter().map(|figure| figure.value).collect() };
     assert_eq!(values("egress"), [400.0, 40.0, 4.0]);
     assert_eq!(values("latency")[0], 22.0);
+    let slow = Quantity::declared(0.03, "a link across an ocean");
+    let far = Evidence {
+        latency_seconds: Some(&slow),
+        ..NOTHING
+    };
+    let with_link = rewit::model::note::note(&NOTE, &[], &far);
+    let latency = with_link
+        .unwrap()
+        .needed
+        .into_iter()
+        .find(|item| item.id == "latency");
+    let figures = latency.unwrap().figures;
+    assert_eq!((figures[2].value, figures[2].kind), (0.03, Kind::Declared));
+    assert!(near(figures[3].value, 22.0 * 0.03));
     assert!(near(values("executor")[0], 1e9 / 43e6));
     // One lost in a hundred is sent again, and so on.
     let series: f64 = (1..40).map(|i| 50e9 * 0.01f64.powi(i)).sum();
@@ -359,6 +374,7 @@ fn recomputed_from_measured_sizes() {
     let evidence = Evidence {
         costs: &costs,
         folded: &folded,
+        latency_seconds: None,
     };
     let note = note(&NOTE, &[], &evidence).unwrap();
     let one = &costs[0];

@@ -298,7 +298,10 @@ fn numbers_out_of_range() {
     }
     let error = message(r#""value": 0.125"#, r#""value": -0.125"#);
     assert!(error.contains("rows[0].samples[1].value"), "{error}");
+    // Too large to multiply, and merely not what the summary is of.
     let error = message(r#""value": 0.125"#, r#""value": 1e300"#);
+    assert!(error.contains("rows[0].samples[1].value"), "{error}");
+    let error = message(r#""value": 0.125"#, r#""value": 1e29"#);
     assert!(error.contains("rows[0].summary"), "{error}");
     let error = message(r#""logical_cores": 2"#, r#""logical_cores": 4294967296"#);
     assert!(error.contains("line"), "{error}");
@@ -506,6 +509,7 @@ fn times_of_a_stand_in_are_refused() {
         num_multiprocessors: 132,
         memory_bytes: 141_000_000_000,
         cuda_version: "13.0".into(),
+        ..Gpu::default()
     };
     let error = changed(|file| file.hardware.gpu = Some(gpu("CPU stand-in for CUDA (no GPU)")));
     assert!(error.contains("hardware.gpu is a stand-in"), "{error}");

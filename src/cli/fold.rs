@@ -18,7 +18,7 @@ use rewit::stark::{Shape, size};
 use rewit::witness::fill_from_reads;
 use rewit::{Error, Result};
 
-use super::backend::{BackendArgs, on};
+use super::backend::{BackendArgs, Chosen, on};
 use super::files::refuse_same;
 use super::guests::{self, Guest};
 use super::out::Out;
@@ -148,69 +148,39 @@ pub(crate) fn fold(args: &FoldArgs) -> Result<()> {
         Some(path) => Some(Out::new(path, &files)?),
         None => None,
     };
-    let (witness, shipment_bytes) = regenerate(args, &guest)?;
-    let segment = FoldableSegment::new(args.segment, &witness, &guest.program);
-    let orders = args.order.all();
-    let parameters = FoldParameters {
+    let plan = Plan {
         segment: args.segment,
         log_cycles: args.segment_log_cycles,
         log_rows,
-        orders: orders.iter().map(|order| order.name().to_owned()).collect(),
-        sizes: args.sizes.0.clone(),
+        orders: args.order.all(),
+        sizes: &args.sizes.0,
         sample_folds: args.sample_folds,
-        backend: on!(&backend, backend => rewit::backend::Folding::name(backend)).to_owned(),
+        max_cycles: args.guest.max_cycles,
+        key: args.key.as_deref(),
         threads,
     };
-    let key = key(
-        args.key.as_deref(),
-        FoldJob::key_len(&segment, &parameters)?,
-    )?;
-    let job = FoldJob {
-        guest: guest.measured(),
-        program: &guest.program,
-        segment: &segment,
-        shipment_bytes,
-        parameters,
-        orders,
-        key,
-    };
-
-    let mut hardware = Hardware::detect();
-    hardware.gpu = backend.gpu();
-    let starks = starks(&guest)?;
-    let file = |measured: FoldMeasurement, complete| {
-        let elapsed = started.elapsed().as_secs_f64();
-        let hardware = hardware.clone();
-        FoldingFile::new(
-            measured,
-            starks.clone(),
-            hardware,
-            &created,
-            elapsed,
-            complete,
-        )
+    let hardware = Hardware {
+        gpu: backend.gpu(),
+        ..Hardware::detect()
     };
     let bar = progress_bar(args.no_progress);
-    let mut report_progress = |progress: &FoldProgress<'_>| {
-        bar.set_length(progress.total as u64);
-        bar.set_position(progress.done as u64);
-        bar.set_message(progress.doing.to_owned());
-        match (&mut out, progress.so_far) {
-            (Some(out), Some(so_far)) => {
-                out.progress(true, || file(so_far.clone(), false).to_json())
-            }
-            _ => Ok(()),
-        }
-    };
-    let measured = on!(&backend, backend => measure::fold(&job, backend, &mut report_progress));
-    let measured = measured.and_then(peers);
-    bar.finish_and_clear();
-    if measured.is_err()
+    let result = measure_folding(
+        &plan,
+        &guest,
+        (&backend, &hardware),
+        (&created, started),
+        &bar,
+        &mut |file| match &mut out {
+            Some(out) => out.progress(true, || file.to_json()),
+            None => Ok(()),
+        },
+    );
+    if result.is_err()
         && let Some(left) = out.as_ref().and_then(Out::left)
     {
         say(&format!("what was measured is in {}", left.display()));
     }
-    let result = file(measured?, true);
+    let result = result?;
     if let Some(out) = &out {
         out.finish(&result.to_json())?;
     }
@@ -226,6 +196,84 @@ pub(crate) fn fold(args: &FoldArgs) -> Result<()> {
         result.render()
     };
     print(text.as_bytes())
+}
+
+/// What to fold of a guest, and how.
+pub(super) struct Plan<'a> {
+    /// Number of the segment.
+    pub(super) segment: u32,
+    /// Base-2 logarithm of the cycles in it.
+    pub(super) log_cycles: u32,
+    /// Base-2 logarithm of the rows of a chunk, where all chunks are folded.
+    pub(super) log_rows: u32,
+    /// Orders to fold all chunks in.
+    pub(super) orders: &'static [Order],
+    /// Base-2 logarithms of the rows of a chunk, where a sample is folded.
+    pub(super) sizes: &'a [u32],
+    /// Most folds of such a sample.
+    pub(super) sample_folds: u32,
+    /// Most cycles the guest may take until the segment's end.
+    pub(super) max_cycles: u64,
+    /// A file with the commitment key.
+    pub(super) key: Option<&'a Path>,
+    /// Threads.
+    pub(super) threads: u32,
+}
+
+/// Folds a segment as planned.
+///
+/// - `created`, `started`: when the run started.
+/// - `keep`: called with the file so far, whenever something was added.
+pub(super) fn measure_folding(
+    plan: &Plan<'_>,
+    guest: &Guest,
+    (backend, hardware): (&Chosen, &Hardware),
+    (created, started): (&str, Instant),
+    bar: &ProgressBar,
+    keep: &mut dyn FnMut(&FoldingFile) -> Result<()>,
+) -> Result<FoldingFile> {
+    let (witness, shipment_bytes) = regenerate(plan, guest)?;
+    let segment = FoldableSegment::new(plan.segment, &witness, &guest.program);
+    let orders = plan.orders;
+    let parameters = FoldParameters {
+        segment: plan.segment,
+        log_cycles: plan.log_cycles,
+        log_rows: plan.log_rows,
+        orders: orders.iter().map(|order| order.name().to_owned()).collect(),
+        sizes: plan.sizes.to_vec(),
+        sample_folds: plan.sample_folds,
+        backend: on!(backend, backend => rewit::backend::Folding::name(backend)).to_owned(),
+        threads: plan.threads,
+    };
+    let key = key(plan.key, FoldJob::key_len(&segment, &parameters)?)?;
+    let job = FoldJob {
+        guest: guest.measured(),
+        program: &guest.program,
+        segment: &segment,
+        shipment_bytes,
+        parameters,
+        orders,
+        key,
+    };
+    let starks = starks(guest)?;
+    let file = |measured: FoldMeasurement, complete| {
+        let elapsed = started.elapsed().as_secs_f64();
+        let (starks, hardware) = (starks.clone(), hardware.clone());
+        FoldingFile::new(measured, starks, hardware, created, elapsed, complete)
+    };
+    let mut report_progress = |progress: &FoldProgress<'_>| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+        bar.set_message(progress.doing.to_owned());
+        match progress.so_far {
+            Some(so_far) => keep(&file(so_far.clone(), false)),
+            None => Ok(()),
+        }
+    };
+    let measured = on!(backend, backend => measure::fold(&job, backend, &mut report_progress));
+    let measured = measured.and_then(peers);
+    bar.finish_and_clear();
+    Ok(file(measured?, true))
 }
 
 /// Times other projects' code on steps of equal size.
@@ -254,18 +302,18 @@ fn log_rows(rows: u32) -> Result<u32> {
 }
 
 /// The segment's tables, and the bytes of the minimal trace they were filled from.
-fn regenerate(args: &FoldArgs, guest: &Guest) -> Result<(rewit::witness::Witness, u64)> {
-    let log_cycles = args.segment_log_cycles;
+fn regenerate(plan: &Plan<'_>, guest: &Guest) -> Result<(rewit::witness::Witness, u64)> {
+    let log_cycles = plan.log_cycles;
     let mut runner = Runner::new(&guest.program, &guest.input, log_cycles, log_cycles.min(8))?;
-    for _ in 0..args.segment {
+    for _ in 0..plan.segment {
         runner
             .skip_segment()
-            .ok_or_else(|| super::ship::none_such(args.segment, &runner))?;
+            .ok_or_else(|| super::ship::none_such(plan.segment, &runner))?;
     }
     let recording = runner
         .next_segment()
-        .ok_or_else(|| super::ship::none_such(args.segment, &runner))?;
-    if runner.cycle() > args.guest.max_cycles {
+        .ok_or_else(|| super::ship::none_such(plan.segment, &runner))?;
+    if runner.cycle() > plan.max_cycles {
         return Err(Error::CycleLimit {
             cycles: runner.cycle(),
             pc: runner.state().pc,

@@ -14,13 +14,16 @@ mod proof_size;
 mod prove;
 mod run;
 mod ship;
+#[allow(dead_code, reason = "for the flags that follow")]
+mod units;
 mod validate;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use rewit::ship::{Compression, Encoding};
 use rewit::{Error, Result};
@@ -91,6 +94,12 @@ enum SchemaOf {
     Run,
     /// Those of `rewit fold`.
     Fold,
+    /// Those of `rewit proof-size`.
+    ProofSize,
+    /// Those of `rewit run --profile full`.
+    Profile,
+    /// Those of `rewit link probe`.
+    Link,
 }
 
 /// The guest and its input.
@@ -146,7 +155,17 @@ impl CutArgs {
 
 /// Reads the command line; on wrong usage and on `--help` and `--version` it prints and exits.
 pub(crate) fn parse() -> Cli {
-    Cli::parse()
+    let matches = Cli::command().get_matches();
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let given = |matches: &ArgMatches| {
+        matches.value_source("segment_log_cycles") == Some(ValueSource::CommandLine)
+    };
+    match (&mut cli.command, matches.subcommand_matches("run")) {
+        (Some(Command::Run(args)), Some(matches)) => args.cut_given = given(matches),
+        (None, _) => cli.run.cut_given = given(&matches),
+        _ => {}
+    }
+    cli
 }
 
 /// Does what was asked for.
@@ -170,6 +189,9 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             let schema = match of {
                 SchemaOf::Run => rewit::report::schema(),
                 SchemaOf::Fold => rewit::report::folding_schema(),
+                SchemaOf::ProofSize => rewit::report::proof_size_schema(),
+                SchemaOf::Profile => rewit::report::profile_schema(),
+                SchemaOf::Link => rewit::report::link_schema(),
             };
             print(schema.as_bytes()).map(done)
         }

@@ -109,9 +109,7 @@ fn refuse_other_files(path: &Path) -> Result<()> {
         && (found.len() == 0
             || read_file_up_to(path, report::MAX_BYTES as u64)
                 .map_err(failed(format!("--out {}", path.display())))?
-                .is_some_and(|bytes| {
-                    report::is_result_file(&bytes) || report::is_folding_file(&bytes)
-                }));
+                .is_some_and(|bytes| report::is_any_file(&bytes)));
     if ours {
         return Ok(());
     }

@@ -11,8 +11,9 @@ use rewit::witness::fill_from_reads;
 use rewit::{Error, Result};
 
 use super::files::write_file;
+use super::guests::{self, Guest};
 use super::ship::none_such;
-use super::{GuestArgs, guests, print, say, use_threads};
+use super::{GuestArgs, print, say, use_threads};
 
 #[derive(Args, Debug)]
 pub(crate) struct ProofSizeArgs {
@@ -105,37 +106,51 @@ pub(crate) struct ProofSizeArgs {
 pub(crate) fn proof_size(args: &ProofSizeArgs) -> Result<()> {
     let started = Instant::now();
     let created = super::now();
-    use_threads(args.threads)?;
+    let threads = use_threads(args.threads)?;
     let options = Options {
-        targets: args.bits.clone(),
+        targets: once(&args.bits),
         max_log_blowup: args.max_log_blowup,
         max_grinding: args.max_grinding,
         sweep: !args.quick && !args.no_sweep,
     };
     let (heights, widths) = if args.quick {
-        (&[14][..], &[16][..])
+        (vec![14], vec![16])
     } else if args.no_tables {
-        (&[][..], &[][..])
+        (vec![], vec![])
     } else {
-        (&args.heights[..], &args.widths[..])
+        (once(&args.heights), once(&args.widths))
     };
     let mut suites = Vec::new();
+    let mut proved = None;
     if !args.quick && !args.no_segments {
-        segments(args, &options, &mut suites)?;
+        let guest = guests::load(&args.guest)?;
+        suites = segments(
+            &guest,
+            args.segment_log_cycles,
+            args.segments.clone(),
+            args.guest.max_cycles,
+            &options,
+            &mut progress,
+        )?;
+        proved = Some(guest.measured());
     }
     for height in heights {
-        for width in widths {
-            let subject = Synthetic::new(*height, *width as usize);
-            let mut suite = suite(&subject, &options, &mut progress)?;
-            if !args.no_openings {
-                let opening = Opening::new(subject.into_trace());
-                suite.rows.extend(opening.suite(&options, &mut progress)?);
-            }
-            suites.push(suite);
+        for width in &widths {
+            suites.push(table(
+                height,
+                *width as usize,
+                !args.no_openings,
+                &options,
+                &mut progress,
+            )?);
         }
     }
     let elapsed = started.elapsed().as_secs_f64();
-    let sizes = ProofSizes::new(suites, &options, &created, elapsed);
+    let sizes = ProofSizes {
+        threads: Some(threads),
+        guest: proved,
+        ..ProofSizes::new(suites, &options, &created, elapsed)
+    };
     let files = [
         ("--json", &args.json, Some(sizes.to_json())),
         ("--csv", &args.csv, Some(sizes.to_csv())),
@@ -159,12 +174,20 @@ pub(crate) fn proof_size(args: &ProofSizeArgs) -> Result<()> {
     Ok(())
 }
 
-/// Proves the segments that were asked for.
-fn segments(args: &ProofSizeArgs, options: &Options, suites: &mut Vec<Suite>) -> Result<()> {
-    let guest = guests::load(&args.guest)?;
-    let log_cycles = args.segment_log_cycles;
+/// Proves segments of a guest with all parameters.
+///
+/// - `wanted`: numbers of the segments.
+/// - `done`: called after every row.
+pub(super) fn segments(
+    guest: &Guest,
+    log_cycles: u32,
+    mut wanted: Vec<u32>,
+    max_cycles: u64,
+    options: &Options,
+    done: &mut dyn FnMut(&Row),
+) -> Result<Vec<Suite>> {
+    let mut suites = Vec::new();
     let mut runner = Runner::new(&guest.program, &guest.input, log_cycles, log_cycles.min(8))?;
-    let mut wanted = args.segments.clone();
     wanted.sort_unstable();
     wanted.dedup();
     let mut next = 0;
@@ -176,7 +199,7 @@ fn segments(args: &ProofSizeArgs, options: &Options, suites: &mut Vec<Suite>) ->
         }
         next += 1;
         let recording = recording.ok_or_else(|| none_such(index, &runner))?;
-        if runner.cycle() > args.guest.max_cycles {
+        if runner.cycle() > max_cycles {
             return Err(Error::CycleLimit {
                 cycles: runner.cycle(),
                 pc: runner.state().pc,
@@ -185,9 +208,39 @@ fn segments(args: &ProofSizeArgs, options: &Options, suites: &mut Vec<Suite>) ->
         let (segment, reads) = (&recording.segment, &recording.reads);
         let witness = fill_from_reads(&guest.program, segment, reads, Vec::new())?;
         let subject = ProvableSegment::new(&guest.name, index, &guest.program, witness);
-        suites.push(suite(&subject, options, &mut progress)?);
+        suites.push(suite(&subject, options, done)?);
     }
-    Ok(())
+    Ok(suites)
+}
+
+/// Proves a table made for the purpose with all parameters.
+///
+/// - `openings`: whether to compare FRI with WHIR on its cells, too.
+pub(super) fn table(
+    log_height: u32,
+    width: usize,
+    openings: bool,
+    options: &Options,
+    done: &mut dyn FnMut(&Row),
+) -> Result<Suite> {
+    let subject = Synthetic::new(log_height, width);
+    let mut suite = suite(&subject, options, done)?;
+    if openings {
+        let opening = Opening::new(subject.into_trace());
+        suite.rows.extend(opening.suite(options, done)?);
+    }
+    Ok(suite)
+}
+
+/// The values once each, in the order given: a row that is there twice says nothing.
+fn once(values: &[u32]) -> Vec<u32> {
+    let mut found = Vec::new();
+    for value in values {
+        if !found.contains(value) {
+            found.push(*value);
+        }
+    }
+    found
 }
 
 fn progress(row: &Row) {

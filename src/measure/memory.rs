@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+
 /// Watches the most memory this process has in use at once, from a starting point on.
 ///
 /// It is the resident set: pages that the system has given to the process, whatever it uses them for.
@@ -23,6 +25,16 @@ impl PeakMemory {
         let kib: u64 = line?.trim().strip_suffix(" kB")?.trim().parse().ok()?;
         Some(kib * 1024)
     }
+}
+
+/// Memory in bytes that programs may still take, where the system tells: what is free of the machine's,
+/// or of this process's control group if that has less.
+pub fn available_memory() -> Option<u64> {
+    let what = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(what).ok()?;
+    let free = system.available_memory();
+    let group = system.cgroup_limits().map(|limits| limits.free_memory);
+    (free > 0).then(|| group.map_or(free, |group| group.min(free)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ mod encodings;
 mod folding;
 mod folds;
 mod hardware;
+mod link;
 mod memory;
+mod nvml;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod proof_size;
@@ -23,8 +25,15 @@ pub use folding::{
     PeerStep, Samples, Session, SizeRow, StageSeconds, TableSize, fold, sample,
 };
 pub use folds::FoldedSample;
-pub use hardware::{Gpu, Hardware, Simd};
-pub use memory::PeakMemory;
+pub use hardware::{
+    Cache, CacheKind, CopyBandwidth, CopyDirection, Gpu, GpuLoad, GpuState, Hardware,
+    MemoryBandwidth, Pcie, Simd,
+};
+pub use link::{
+    Link, LinkDirection, LinkLimits, LinkPoint, LinkServer, ProbeOptions, conclude_link, probe_link,
+};
+pub use memory::{PeakMemory, available_memory};
+pub use nvml::{ClockSampler, Nvml, NvmlGpu, PciAddress};
 pub use proofs::ProvenSegment;
 pub use run::{
     Guest, Job, MeasuredSegment, Measurement, Parameters, Progress, Selection, run, segments_of,

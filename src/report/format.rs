@@ -1,5 +1,7 @@
 //! Numbers for people: three significant digits and a unit.
 
+use crate::measure::{Kind, Link};
+
 /// Three significant digits, for values from 0 to below 1000.
 fn digits(value: f64) -> String {
     let places = if value >= 99.95 {
@@ -64,6 +66,21 @@ pub fn format_count(count: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A link: `10.0 Gb/s, 50.0 µs one way, declared`.
+pub(super) fn format_link(link: &Link) -> String {
+    let how = match link.kind {
+        Kind::Measured => format!("measured ({})", link.description),
+        Kind::Modelled => "modelled".to_owned(),
+        Kind::Declared => "declared".to_owned(),
+    };
+    let latency = match link.latency_seconds {
+        0.0 => "no latency".to_owned(),
+        seconds => format!("{} one way", format_seconds(seconds)),
+    };
+    let bandwidth = format_bandwidth(link.bits_per_second);
+    format!("{bandwidth}, {latency}, {how}")
 }
 
 #[cfg(test)]

@@ -1,29 +1,40 @@
 //! Result files and tables.
 
 mod any;
+mod check;
 mod conclusion;
 mod costs;
 mod folding;
 mod format;
+mod hardware;
+mod link;
 mod note;
+mod profile;
 mod proof_size;
+mod provenance;
 mod result;
 mod table;
 mod validate;
 mod verdict;
 mod write;
 
-pub use any::AnyFile;
+pub use any::{AnyFile, is_any_file};
+pub use check::MAX_BYTES;
 pub use costs::{costs, costs_in_chunks, folded_sizes};
 pub use folding::{
     Answer, FOLDING_FORMAT, FOLDING_VERSION, FoldModel, FoldingFile, StarkSize, TreeRow,
     fold_model, folding_schema, is_folding_file, read_folding,
 };
+use format::format_link;
 pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
+pub use link::{LINK_FORMAT, LINK_VERSION, LinkFile, is_link_file, link_schema, read_link};
 pub use note::{MeasuredBy, NoteReport, format_figure};
-pub use proof_size::{PROOF_SIZE_VERSION, ProofSizes};
+pub use profile::{PROFILE_FORMAT, PROFILE_VERSION, ProfileFile, profile_schema, read_profile};
+pub use proof_size::{
+    PROOF_SIZE_FORMAT, PROOF_SIZE_VERSION, ProofSizes, proof_size_schema, read_proof_sizes,
+};
 pub use result::{ResultFile, SCHEMA_VERSION, Tool, schema};
 pub use table::render;
-pub use validate::{MAX_BYTES, is_result_file, read};
+pub use validate::{is_result_file, read};
 pub use verdict::{BreakEven, Total, Verdict, Witnesses, verdicts};
 pub use write::{to_json, write, write_text};

@@ -1,27 +1,37 @@
 //! Tables and files of proof sizes.
 
+mod validate;
+
 use std::fmt::Write;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use plotters::prelude::*;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Tool, format_seconds};
-use crate::measure::Hardware;
 use crate::measure::proof_size::{
     Bits, KIB, Kind, LIMITS_KIB, Object, Options, Requirement, Row, Scheme, Suite,
 };
+use crate::measure::{Guest, Hardware};
 use crate::stark::Params;
 use crate::{Error, Result};
 
-/// Version of the format of files of proof sizes.
+pub(super) use validate::check as check_proof_sizes;
+pub use validate::read_proof_sizes;
+
+/// What the file says it is.
+pub const PROOF_SIZE_FORMAT: &str = "rewit proof sizes";
+/// Version of the format written, and the only one read.
 pub const PROOF_SIZE_VERSION: u32 = 1;
 
-/// A run of the proof-size suite.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+/// A run of the proof-size suite. `docs/proof-size.md` explains it, `docs/proof-size.schema.json` is
+/// the schema of the file.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ProofSizes {
     /// What the file is: `rewit proof sizes`.
-    pub format: &'static str,
+    pub format: String,
     /// Version of the format.
     pub version: u32,
     /// When the run started, RFC 3339 in UTC.
@@ -32,6 +42,13 @@ pub struct ProofSizes {
     pub tool: Tool,
     /// The machine it ran on.
     pub hardware: Hardware,
+    /// Threads; none in files of before they were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
+    /// The guest whose segments were proved; none if there were none, or in files of before it was
+    /// kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<Guest>,
     /// What was asked for.
     pub options: Options,
     /// Sizes.
@@ -41,7 +58,7 @@ pub struct ProofSizes {
 }
 
 impl ProofSizes {
-    /// The file of what was measured by this build.
+    /// The file of what was measured by this build, on this machine, without threads and guest.
     pub fn new(suites: Vec<Suite>, options: &Options, created: &str, elapsed_seconds: f64) -> Self {
         let mut rows = Vec::new();
         let mut requirements = Vec::new();
@@ -50,12 +67,14 @@ impl ProofSizes {
             requirements.extend(suite.requirements);
         }
         Self {
-            format: "rewit proof sizes",
+            format: PROOF_SIZE_FORMAT.to_owned(),
             version: PROOF_SIZE_VERSION,
             created: created.to_owned(),
             elapsed_seconds,
             tool: Tool::this(),
             hardware: Hardware::detect(),
+            threads: None,
+            guest: None,
             options: options.clone(),
             rows,
             requirements,
@@ -134,6 +153,14 @@ impl ProofSizes {
         let _ = writeln!(out, "elapsed {}", format_seconds(self.elapsed_seconds));
         out
     }
+}
+
+/// JSON Schema of [`ProofSizes`], as published in `docs/proof-size.schema.json`.
+pub fn proof_size_schema() -> String {
+    let schema = schemars::schema_for!(ProofSizes);
+    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
+    text.push('\n');
+    text
 }
 
 fn table(rows: &[Row]) -> Table {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::verdict::{Verdict, verdicts};
 use crate::measure::{
-    FoldedSample, Guest, Hardware, MeasuredSegment, Measurement, Parameters, ProvenSegment, Row,
+    FoldedSample, Guest, Hardware, Link, MeasuredSegment, Measurement, Parameters, ProvenSegment,
+    Row,
 };
 
 /// Version of the format written, and the only one read.
@@ -28,6 +29,9 @@ pub struct ResultFile {
     pub tool: Tool,
     /// The machine it ran on.
     pub hardware: Hardware,
+    /// The link that shipments are meant for, measured or declared; none if none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
     /// The guest that was run.
     pub guest: Guest,
     /// What was asked for.
@@ -98,7 +102,7 @@ impl Tool {
 }
 
 impl ResultFile {
-    /// The file of a measurement by this build.
+    /// The file of a measurement by this build, without a link.
     ///
     /// - `created`: when the run started, RFC 3339.
     pub fn new(
@@ -116,6 +120,7 @@ impl ResultFile {
             elapsed_seconds,
             tool: Tool::this(),
             hardware: hardware.clone(),
+            link: None,
             guest: measurement.guest.clone(),
             parameters: measurement.parameters.clone(),
             num_segments: measurement.num_segments,

@@ -7,8 +7,8 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use super::conclusion::{best, conclusion, fastest};
 use super::verdict::{in_place, row};
 use super::{
-    ResultFile, Verdict, Witnesses, format_bandwidth, format_bytes, format_count, format_ratio,
-    format_seconds,
+    ResultFile, Verdict, Witnesses, format_bandwidth, format_bytes, format_count, format_link,
+    format_ratio, format_seconds,
 };
 use crate::measure::{MeasuredSegment, Row, Stage, Summary};
 use crate::model::{Crossing, GIGABIT, LINKS_GBPS};
@@ -65,6 +65,9 @@ fn header(out: &mut String, result: &ResultFile) -> std::fmt::Result {
             format_bytes(gpu.memory_bytes as f64),
             gpu.cuda_version
         )?;
+    }
+    if let Some(link) = &result.link {
+        writeln!(out, "link      {}", format_link(link))?;
     }
     let exit = guest.exit_code.map_or("did not exit".to_owned(), |code| {
         format!("exit code {code}")
@@ -129,7 +132,7 @@ fn of<'r>(result: &'r ResultFile, encoding: &'r str) -> impl Iterator<Item = &'r
         .filter(move |verdict| verdict.encoding == encoding)
 }
 
-fn crossing(found: Crossing) -> String {
+pub(super) fn crossing(found: Crossing) -> String {
     match found {
         Crossing::Below { bits_per_second } => format_bandwidth(bits_per_second),
         Crossing::Above { bits_per_second } => format!("> {}", format_bandwidth(bits_per_second)),

@@ -4,17 +4,17 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::folding::check_table;
-use super::{ResultFile, SCHEMA_VERSION, Verdict};
-use crate::measure::{
-    FoldedSample, Key, Kind, MeasuredSegment, ProvenSegment, Row, Stage, Summary,
+use super::check::{
+    MAX_COUNT, bad, close, count, guest as check_guest, header, hex, length, name, near, number,
+    text, threads,
 };
+use super::folding::check_table;
+use super::link::check_link;
+use super::{ResultFile, SCHEMA_VERSION, Verdict};
+use crate::Result;
+use crate::measure::{FoldedSample, Key, Kind, MeasuredSegment, ProvenSegment, Row, Stage};
 use crate::model::Crossing;
 use crate::ship::{Compression, Encoding};
-use crate::{Error, Result};
-
-/// Largest file that is read, in bytes.
-pub const MAX_BYTES: usize = 64 << 20;
 
 /// Reads a result file and checks it: schema version, types, ranges, digests, names, where segments
 /// lie, that summaries are those of their samples, and that verdicts are those of the rows.
@@ -22,12 +22,7 @@ pub const MAX_BYTES: usize = 64 << 20;
 /// # Errors
 /// [`Error::ResultFile`] naming the field. Never panics.
 pub fn read(bytes: &[u8]) -> Result<ResultFile> {
-    if bytes.len() > MAX_BYTES {
-        return Err(bad(&format!(
-            "{} bytes, expected at most {MAX_BYTES}",
-            bytes.len()
-        )));
-    }
+    length(bytes)?;
     /// What every version of the format has.
     #[derive(Deserialize)]
     struct Version {
@@ -43,7 +38,7 @@ pub fn read(bytes: &[u8]) -> Result<ResultFile> {
     }
     let result: ResultFile =
         serde_json::from_slice(bytes).map_err(|error| bad(&error.to_string()))?;
-    check(&result)?;
+    check_run(&result)?;
     Ok(result)
 }
 
@@ -64,19 +59,16 @@ pub fn is_result_file(bytes: &[u8]) -> bool {
     serde_json::from_slice::<Look>(bytes).is_ok()
 }
 
-pub(super) fn bad(what: &str) -> Error {
-    Error::ResultFile(what.to_owned())
-}
-
 /// Checks what types do not say.
-fn check(result: &ResultFile) -> Result<()> {
+pub(super) fn check_run(result: &ResultFile) -> Result<()> {
     let ResultFile {
-        schema_version: _,
+        schema_version,
         complete: _,
         created,
         elapsed_seconds,
         tool,
         hardware,
+        link,
         guest,
         parameters,
         num_segments,
@@ -85,21 +77,21 @@ fn check(result: &ResultFile) -> Result<()> {
         folds,
         rows,
         verdicts,
-        notes: _,
+        notes,
     } = result;
-    if created.parse::<jiff::Timestamp>().is_err() {
+    if *schema_version != SCHEMA_VERSION {
         return Err(bad(&format!(
-            "created is {created:?}: expected a time as in RFC 3339"
+            "schema_version is {schema_version}: this build reads version {SCHEMA_VERSION}"
         )));
     }
-    number("elapsed_seconds", *elapsed_seconds)?;
-    if tool.git_commit != "unknown" {
-        hex("tool.git_commit", &tool.git_commit, 40)?;
+    header(created, *elapsed_seconds, tool, hardware)?;
+    if let Some(link) = link {
+        check_link("link", link)?;
     }
-    hex("guest.elf_blake3", &guest.elf_blake3, 64)?;
-    hex("guest.input_blake3", &guest.input_blake3, 64)?;
-    if guest.exit_code.is_some_and(|code| code > 255) {
-        return Err(bad("guest.exit_code is above 255"));
+    check_guest("guest", guest)?;
+    threads("parameters.threads", parameters.threads)?;
+    for (i, note) in notes.iter().enumerate() {
+        text(&format!("notes[{i}]"), note)?;
     }
     if parameters.log_cycles > crate::ship::MAX_LOG_CYCLES {
         return Err(bad(&format!(
@@ -119,15 +111,24 @@ fn check(result: &ResultFile) -> Result<()> {
     for (i, name) in parameters.compressions.iter().enumerate() {
         compression(&format!("parameters.compressions[{i}]"), name)?;
     }
+    let expected = guest.cycles.div_ceil(1 << parameters.log_cycles);
+    if *num_segments != expected {
+        return Err(bad(&format!(
+            "num_segments is {num_segments}: expected {expected}, of the guest's {} cycles",
+            guest.cycles
+        )));
+    }
     for (i, segment) in segments.iter().enumerate() {
         let at = format!("segments[{i}]");
         let MeasuredSegment {
             index,
             start_cycle,
             num_cycles,
+            witness_bytes,
             witness_blake3,
-            ..
+            touched_pages: _,
         } = segment;
+        count(&format!("{at}.witness_bytes"), *witness_bytes, MAX_COUNT)?;
         hex(&format!("{at}.witness_blake3"), witness_blake3, 64)?;
         if segments[..i].last().is_some_and(|s| s.index >= *index) {
             return Err(bad(&format!(
@@ -159,15 +160,9 @@ fn check(result: &ResultFile) -> Result<()> {
             )));
         }
     }
-    let gpu = hardware.gpu.as_ref();
-    if gpu.is_some_and(|gpu| gpu.name.contains("stand-in")) {
-        return Err(bad(
-            "hardware.gpu is a stand-in for one, whose times are no results",
-        ));
-    }
     let cuda = |row: &Row| row.key.backend.as_deref() == Some("cuda");
     if let Some(i) = rows.iter().position(cuda)
-        && gpu.is_none()
+        && hardware.gpu.is_none()
     {
         return Err(bad(&format!(
             "rows[{i}].backend is cuda, but hardware.gpu is missing"
@@ -223,7 +218,7 @@ fn check_folds(result: &ResultFile, folds: &[FoldedSample]) -> Result<()> {
         let FoldedSample {
             index,
             kind,
-            folds: count,
+            folds: num_folds,
             fresh_witness_bytes,
             cpu,
             segment_bytes,
@@ -247,14 +242,15 @@ fn check_folds(result: &ResultFile, folds: &[FoldedSample]) -> Result<()> {
             });
             let samples = rows.flat_map(|row| &row.samples);
             let found = samples.filter(|s| s.segment == Some(*index)).count();
-            if found as u64 != u64::from(*count) {
+            if found as u64 != u64::from(*num_folds) {
                 return Err(bad(&format!(
-                    "{at}.folds is {count}: expected {found}, the samples of fold, {part}"
+                    "{at}.folds is {num_folds}: expected {found}, the samples of fold, {part}"
                 )));
             }
         }
         number(&format!("{at}.fresh_witness_bytes"), *fresh_witness_bytes)?;
         check_table(&format!("{at}.cpu"), cpu, "cpu")?;
+        count(&format!("{at}.segment_bytes"), *segment_bytes, MAX_COUNT)?;
         if *segment_bytes < cpu.accumulator_bytes() {
             return Err(bad(&format!(
                 "{at}.segment_bytes is {segment_bytes}, less than the {} of the cpu table",
@@ -286,8 +282,10 @@ fn check_proofs(result: &ResultFile, proofs: &[ProvenSegment]) -> Result<()> {
             unique_decoding_bits,
             johnson_bits,
             conjectured_bits,
-            peak_memory_bytes: _,
+            peak_memory_bytes,
         } = proof;
+        let memory = peak_memory_bytes.unwrap_or_default();
+        count(&format!("{at}.peak_memory_bytes"), memory, MAX_COUNT)?;
         if !result
             .segments
             .iter()
@@ -330,20 +328,20 @@ fn check_proofs(result: &ResultFile, proofs: &[ProvenSegment]) -> Result<()> {
 
 /// Checks that verdicts are those `expected` of segments and rows.
 fn check_verdicts(found: &[Verdict], expected: &[Verdict]) -> Result<()> {
-    let name = |v: &Verdict| format!("{} {}", v.encoding, v.compression);
+    let of = |v: &Verdict| format!("{} {}", v.encoding, v.compression);
     for (i, verdict) in found.iter().enumerate() {
         let at = format!("verdicts[{i}]");
         let Some(expected) = expected.get(i) else {
             return Err(bad(&format!(
                 "{at} is of {}, of which there are no rows, or another verdict",
-                name(verdict)
+                of(verdict)
             )));
         };
-        if name(verdict) != name(expected) {
+        if of(verdict) != of(expected) {
             return Err(bad(&format!(
                 "{at} is of {}: expected that of {}, for which there are rows",
-                name(verdict),
-                name(expected)
+                of(verdict),
+                of(expected)
             )));
         }
         let same = |field: &str, found: f64, expected: f64| {
@@ -399,7 +397,7 @@ fn check_verdicts(found: &[Verdict], expected: &[Verdict]) -> Result<()> {
         None => Ok(()),
         Some(missing) => Err(bad(&format!(
             "verdicts has none of {}, of which there are rows",
-            name(missing)
+            of(missing)
         ))),
     }
 }
@@ -412,11 +410,6 @@ fn near_crossing(a: Crossing, b: Crossing) -> bool {
         }
         _ => a == b,
     }
-}
-
-/// Whether two numbers agree but for rounding.
-pub(super) fn near(a: f64, b: f64) -> bool {
-    a.is_finite() && b.is_finite() && (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
 }
 
 fn check_row(at: &str, row: &Row) -> Result<()> {
@@ -450,6 +443,9 @@ fn check_row(at: &str, row: &Row) -> Result<()> {
     for (j, sample) in samples.iter().enumerate() {
         number(&format!("{at}.samples[{j}].value"), sample.value)?;
     }
+    if let Some(part) = &key.part {
+        name(&format!("{at}.part"), part)?;
+    }
     let Some(expected) = row.recompute() else {
         return Err(bad(&format!("{at}.samples is empty")));
     };
@@ -457,43 +453,6 @@ fn check_row(at: &str, row: &Row) -> Result<()> {
         return Err(bad(&format!("{at}.summary is not that of the samples")));
     }
     Ok(())
-}
-
-/// Whether two summaries agree but for rounding.
-pub(super) fn close(a: &Summary, b: &Summary) -> bool {
-    let intervals = match (&a.interval, &b.interval) {
-        (None, None) => true,
-        (Some(a), Some(b)) => {
-            near(a.low, b.low) && near(a.high, b.high) && near(a.confidence, b.confidence)
-        }
-        _ => false,
-    };
-    intervals
-        && near(a.median, b.median)
-        && near(a.min, b.min)
-        && near(a.max, b.max)
-        && near(a.mean, b.mean)
-}
-
-pub(super) fn number(at: &str, value: f64) -> Result<()> {
-    if value.is_finite() && value >= 0.0 {
-        Ok(())
-    } else {
-        Err(bad(&format!(
-            "{at} is {value}: expected a finite number, not negative"
-        )))
-    }
-}
-
-pub(super) fn hex(at: &str, text: &str, digits: usize) -> Result<()> {
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if text.len() == digits && text.bytes().all(is_digit) {
-        Ok(())
-    } else {
-        Err(bad(&format!(
-            "{at} is {text:?}: expected {digits} lower-case hexadecimal digits"
-        )))
-    }
 }
 
 fn encoding(at: &str, name: &str) -> Result<()> {

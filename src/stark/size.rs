@@ -11,7 +11,8 @@
 //! proof to proof; everything else is exact for postcard 1 and Plonky3 0.8, where field elements
 //! are four bytes and lengths are variable-length integers.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::params::Params;
 use super::shape::{Shape, Table};
@@ -22,7 +23,8 @@ const DIGEST: f64 = 32.0;
 const ELEMENT: f64 = 4.0;
 
 /// Bytes of a proof by part, expected.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Size {
     /// Digests of commitments: trace, lookups, quotient, and one per folding round.
     pub commitments: f64,

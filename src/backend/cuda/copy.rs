@@ -46,7 +46,7 @@ impl Staging {
 }
 
 /// Page-locked host memory, which the device copies to and from directly.
-struct Pinned {
+pub(super) struct Pinned {
     pointer: *mut u8,
     num_bytes: usize,
 }
@@ -57,7 +57,7 @@ unsafe impl Send for Pinned {}
 unsafe impl Sync for Pinned {}
 
 impl Pinned {
-    fn new(num_bytes: usize) -> Result<Self> {
+    pub(super) fn new(num_bytes: usize) -> Result<Self> {
         let mut pointer = null_mut();
         // SAFETY: `pointer` takes the address.
         let code = unsafe { driver::cuMemHostAlloc(&raw mut pointer, num_bytes.max(1), 0) };
@@ -72,7 +72,7 @@ impl Pinned {
         })
     }
 
-    fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: the memory is `num_bytes` long, initialised, and borrowed mutably with `self`.
         unsafe { std::slice::from_raw_parts_mut(self.pointer, self.num_bytes) }
     }

@@ -56,6 +56,9 @@ pub struct Info {
     pub l2_bytes: u32,
     /// CUDA version of the driver: major and minor.
     pub driver: (u32, u32),
+    /// Where it is on the PCI bus: domain, bus and device. It finds the device in other interfaces of
+    /// the driver, and is kept out of files.
+    pub pci_address: (u32, u32, u32),
     /// Whether it is the CPU stand-in, whose timings mean nothing.
     pub stand_in: bool,
 }
@@ -326,6 +329,11 @@ fn describe(device: cust::device::Device, doing: &str) -> Result<Info> {
         multiprocessor_shared_bytes: attribute(A::MaxSharedMemoryPerMultiprocessor)?,
         l2_bytes: attribute(A::L2CacheSize)?,
         driver: (part(version.major()), part(version.minor())),
+        pci_address: (
+            attribute(A::PciDomainId)?,
+            attribute(A::PciBusId)?,
+            attribute(A::PciDeviceId)?,
+        ),
         stand_in: is_stand_in(),
     })
 }

@@ -1,6 +1,7 @@
 //! Stages on a GPU: kernels of our own, launched through `cust`.
 
 mod backend;
+mod bandwidth;
 mod bn254;
 mod challenger;
 mod copy;
@@ -48,6 +49,7 @@ mod images {
 }
 
 pub use backend::{Cuda, CudaLayer, CudaTree};
+pub use bandwidth::{CopySeconds, copy_seconds};
 pub use challenger::{CudaChallenger, Transcript};
 pub use device::{Device, Info, Mark, MemoryUse, Options};
 pub use folding::{CudaKey, CudaMatrices, CudaVector};

@@ -10,7 +10,8 @@ mod synthetic;
 
 use std::time::Instant;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::stark::security::Level;
 use crate::stark::security::soundcalc::Circuit;
@@ -58,7 +59,8 @@ pub struct Proved<'a> {
 }
 
 /// What was measured of a proof.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Measured {
     /// Its length.
     pub bytes: u64,
@@ -71,8 +73,9 @@ pub struct Measured {
 }
 
 /// Where a row's size comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "SizeKind")]
 pub enum Kind {
     /// From a proof of this run.
     Measured,
@@ -94,7 +97,7 @@ impl Kind {
 }
 
 /// The polynomial commitment scheme.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
     /// FRI, in a STARK.
@@ -114,7 +117,7 @@ impl Scheme {
 }
 
 /// What the bytes are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Object {
     /// A STARK of the tables.
@@ -124,19 +127,22 @@ pub enum Object {
 }
 
 /// A level of security.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Bits {
     /// Bits of the smallest term.
     pub bits: f64,
     /// That term.
     pub binding: String,
     /// Multiplicity of the Johnson regime.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub multiplicity: Option<usize>,
 }
 
 /// A size with its parameters and its security.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ProofSizeRow")]
 pub struct Row {
     /// What was proved.
     pub subject: String,
@@ -153,41 +159,41 @@ pub struct Row {
     /// Where the size comes from.
     pub kind: Kind,
     /// FRI's parameters.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params: Option<Params>,
     /// Other schemes' parameters, in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setting: Option<String>,
     /// What was measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<Measured>,
     /// Expected length by the model.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modelled_bytes: Option<f64>,
     /// That length by part.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modelled_parts: Option<Size>,
     /// Measured above modelled, in percent.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residual_percent: Option<f64>,
     /// Unique decoding.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique: Option<Bits>,
     /// Johnson.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub johnson: Option<Bits>,
     /// Johnson by the formulas of ethereum/soundcalc, which rest on BCHKS25 (eprint 2025/2055); the
     /// level above rests on a bound of 2026 (eprint 2026/2056).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub johnson_2025: Option<Bits>,
     /// Conjectured.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conjectured: Option<Bits>,
     /// The better of the two proved levels.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provable_bits: Option<f64>,
     /// Why there is no size, or anything else worth saying.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
 }
 

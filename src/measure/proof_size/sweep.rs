@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{KIB, LIMITS_KIB, Measured, Row, Subject, measure};
 use crate::Result;
@@ -10,7 +11,9 @@ use crate::stark::search::{Limits, smallest};
 use crate::stark::{Grinding, Params, size};
 
 /// What to measure of a subject.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ProofSizeOptions")]
 pub struct Options {
     /// Provable bits to search for.
     pub targets: Vec<u32>,
@@ -35,7 +38,8 @@ impl Default for Options {
 }
 
 /// What it takes to get a proof below a size at a level.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Requirement {
     /// What is proved.
     pub subject: String,
@@ -53,7 +57,7 @@ pub struct Requirement {
 }
 
 /// Everything about one subject.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Suite {
     /// Sizes.
     pub rows: Vec<Row>,

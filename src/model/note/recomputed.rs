@@ -14,6 +14,8 @@ pub struct Evidence<'a> {
     pub costs: &'a [Costs],
     /// What folding makes of segments, by chunk size.
     pub folded: &'a [FoldedSize],
+    /// Seconds that a message takes one way, where a link was measured or declared.
+    pub latency_seconds: Option<&'a Quantity>,
 }
 
 impl Evidence<'_> {

@@ -390,7 +390,7 @@ fn kind(kind: Kind) -> &'static str {
 }
 
 /// Breaks text into lines, each after so many spaces.
-fn wrap(text: &str, indent: usize) -> String {
+pub(in crate::report) fn wrap(text: &str, indent: usize) -> String {
     const WIDTH: usize = 120;
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -409,7 +409,7 @@ fn wrap(text: &str, indent: usize) -> String {
 }
 
 /// A Markdown table; the first column to the left.
-fn markdown(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Table {
+pub(in crate::report) fn markdown(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_content_arrangement(ContentArrangement::Disabled);

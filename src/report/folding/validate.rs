@@ -7,17 +7,15 @@ use serde::Deserialize;
 use super::model::{FoldModel, fold_model};
 use super::{FOLDING_FORMAT, FOLDING_VERSION, FoldingFile};
 use crate::Result;
-use crate::measure::{
-    FoldMeasurement, FoldStage, Guest, Kind, Peer, Samples, Session, SizeRow, Summary, TableSize,
+use crate::measure::{FoldMeasurement, FoldStage, Kind, Peer, Session, SizeRow, TableSize};
+use crate::report::check::{
+    MAX_COUNT, bad, count, guest as check_guest, header, length, name, near, number, samples,
+    threads,
 };
-use crate::report::MAX_BYTES;
-use crate::report::validate::{bad, close, hex, near, number};
 use crate::stark::air::TableAir;
 
 /// Largest base-2 logarithm of the rows of a table or a chunk that a file may name.
 const MAX_LOG_ROWS: u32 = 32;
-/// Most of any count, so that sums of products of two do not overflow.
-const MAX_COUNT: u64 = 1 << 48;
 /// Most chunks of a table: its chunks' bytes are summed.
 const MAX_CHUNKS: u64 = 1 << 24;
 /// Most bytes of an instance.
@@ -28,12 +26,7 @@ const MAX_INSTANCE: u64 = 1 << 32;
 /// # Errors
 /// [`Error::ResultFile`](crate::Error::ResultFile) naming what is wrong and what is expected.
 pub fn read_folding(bytes: &[u8]) -> Result<FoldingFile> {
-    if bytes.len() > MAX_BYTES {
-        return Err(bad(&format!(
-            "{} bytes, expected at most {MAX_BYTES}",
-            bytes.len()
-        )));
-    }
+    length(bytes)?;
     let look = look(bytes)?;
     if look.format != FOLDING_FORMAT {
         return Err(bad(&format!(
@@ -49,7 +42,7 @@ pub fn read_folding(bytes: &[u8]) -> Result<FoldingFile> {
     }
     let file: FoldingFile =
         serde_json::from_slice(bytes).map_err(|error| bad(&error.to_string()))?;
-    check(&file)?;
+    check_folding(&file)?;
     Ok(file)
 }
 
@@ -71,10 +64,11 @@ pub fn is_folding_file(bytes: &[u8]) -> bool {
     look(bytes).is_ok_and(|look| look.format == FOLDING_FORMAT)
 }
 
-fn check(file: &FoldingFile) -> Result<()> {
+/// Checks what types do not say.
+pub(in crate::report) fn check_folding(file: &FoldingFile) -> Result<()> {
     let FoldingFile {
-        format: _,
-        schema_version: _,
+        format,
+        schema_version,
         complete: _,
         created,
         elapsed_seconds,
@@ -84,24 +78,16 @@ fn check(file: &FoldingFile) -> Result<()> {
         starks,
         modelled,
     } = file;
-    if created.parse::<jiff::Timestamp>().is_err() {
+    if (format.as_str(), *schema_version) != (FOLDING_FORMAT, FOLDING_VERSION) {
         return Err(bad(&format!(
-            "created is {created:?}: expected a time as in RFC 3339"
+            "format is {format:?}, schema_version {schema_version}: expected {FOLDING_FORMAT:?}, \
+             version {FOLDING_VERSION}"
         )));
     }
-    number("elapsed_seconds", *elapsed_seconds)?;
-    if tool.git_commit != "unknown" {
-        hex("tool.git_commit", &tool.git_commit, 40)?;
-    }
-    let gpu = hardware.gpu.as_ref();
-    if gpu.is_some_and(|gpu| gpu.name.contains("stand-in")) {
-        return Err(bad(
-            "hardware.gpu is a stand-in for one, whose times are no results",
-        ));
-    }
+    header(created, *elapsed_seconds, tool, hardware)?;
     match measured.parameters.backend.as_str() {
         "cpu" => {}
-        "cuda" if gpu.is_some() => {}
+        "cuda" if hardware.gpu.is_some() => {}
         "cuda" => {
             return Err(bad(
                 "measured.parameters.backend is cuda, but hardware.gpu is missing",
@@ -148,13 +134,8 @@ fn check_measured(measured: &FoldMeasurement) -> Result<()> {
         sizes,
         peers,
     } = measured;
-    let Guest {
-        elf_blake3,
-        input_blake3,
-        ..
-    } = guest;
-    hex("measured.guest.elf_blake3", elf_blake3, 64)?;
-    hex("measured.guest.input_blake3", input_blake3, 64)?;
+    check_guest("measured.guest", guest)?;
+    threads("measured.parameters.threads", parameters.threads)?;
     // Bytes a segment are scaled by cycles.
     if parameters.log_cycles > crate::ship::MAX_LOG_CYCLES {
         return Err(bad(&format!(
@@ -209,7 +190,7 @@ fn check_measured(measured: &FoldMeasurement) -> Result<()> {
             ("fold", fold),
         ] {
             if let Some(part) = part {
-                times(&format!("{at}.{name}"), part)?;
+                samples(&format!("{at}.{name}"), part)?;
             }
         }
     }
@@ -304,8 +285,10 @@ fn check_session(at: &str, session: &Session, measured: &FoldMeasurement) -> Res
         proof_bytes,
         accumulator_bytes,
         verify_seconds,
-        peak_memory_bytes: _,
+        peak_memory_bytes,
     } = session;
+    let memory = peak_memory_bytes.unwrap_or_default();
+    count(&format!("{at}.peak_memory_bytes"), memory, MAX_COUNT)?;
     kind(at, *found, Kind::Measured)?;
     if !measured.parameters.orders.contains(order) || !["seq", "tree"].contains(&order.as_str()) {
         return Err(bad(&format!(
@@ -365,14 +348,14 @@ fn check_session(at: &str, session: &Session, measured: &FoldMeasurement) -> Res
 
 fn check_peer(at: &str, peer: &Peer) -> Result<()> {
     let Peer {
-        name: _,
+        name: called,
         kind: found,
-        curve: _,
+        curve,
         log_rows: log,
         step,
         primary_constraints,
-        primary_variables: _,
-        secondary_constraints: _,
+        primary_variables,
+        secondary_constraints,
         verifier_constraints,
         setup_seconds,
         prove,
@@ -381,6 +364,15 @@ fn check_peer(at: &str, peer: &Peer) -> Result<()> {
     } = peer;
     kind(at, *found, Kind::Measured)?;
     log_rows(at, *log)?;
+    name(&format!("{at}.name"), called)?;
+    name(&format!("{at}.curve"), curve)?;
+    let other = [
+        ("primary_variables", primary_variables),
+        ("secondary_constraints", secondary_constraints),
+    ];
+    for (field, value) in other {
+        count(&format!("{at}.{field}"), *value, MAX_COUNT)?;
+    }
     count(&format!("{at}.step.small"), step.small, MAX_COUNT)?;
     count(&format!("{at}.step.full"), step.full, MAX_COUNT)?;
     count(
@@ -402,7 +394,7 @@ fn check_peer(at: &str, peer: &Peer) -> Result<()> {
     number(&format!("{at}.setup_seconds"), *setup_seconds)?;
     number(&format!("{at}.verify_seconds"), *verify_seconds)?;
     count(&format!("{at}.bytes"), *bytes, MAX_COUNT)?;
-    times(&format!("{at}.prove"), prove)
+    samples(&format!("{at}.prove"), prove)
 }
 
 /// Checks that what is modelled follows from what is measured.
@@ -468,24 +460,4 @@ fn log_rows(at: &str, value: u32) -> Result<()> {
     Err(bad(&format!(
         "{at}.log_rows is {value}: expected at most {MAX_LOG_ROWS}"
     )))
-}
-
-fn count(at: &str, value: u64, most: u64) -> Result<()> {
-    if value <= most {
-        return Ok(());
-    }
-    Err(bad(&format!("{at} is {value}: expected at most {most}")))
-}
-
-fn times(at: &str, times: &Samples) -> Result<()> {
-    for (i, sample) in times.samples.iter().enumerate() {
-        number(&format!("{at}.samples[{i}]"), *sample)?;
-    }
-    let Some(expected) = Summary::of(&times.samples) else {
-        return Err(bad(&format!("{at}.samples is empty")));
-    };
-    if !close(&times.summary, &expected) {
-        return Err(bad(&format!("{at}.summary is not that of the samples")));
-    }
-    Ok(())
 }
