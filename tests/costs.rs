@@ -156,26 +156,32 @@ fn folding_is_joined_to_the_run_of_its_guest() {
     for (folding, json) in foldings() {
         let files = [run.clone(), folding];
         let log_cycles = run_of(&run).parameters.log_cycles;
+        let number = |table: &Value, field: &str| table[field].as_f64().unwrap();
+        let scalars = |table: &Value| {
+            ["known", "main", "lookup", "quadratic"]
+                .map(|field| number(table, field))
+                .iter()
+                .sum::<f64>()
+        };
+        // Scalars of a chunk of the cpu table, seconds of its commitments, seconds of its fold.
+        let mut timed = vec![[0.0; 3]];
+        for size in json["measured"]["sizes"].as_array().unwrap() {
+            let medians = ["commit", "cross_term", "fold"].map(|part| {
+                let samples = size[part]["samples"].as_array().unwrap();
+                median(samples.iter().map(|s| s.as_f64().unwrap()).collect())
+            });
+            let [commit, cross, rest] = medians;
+            timed.push([scalars(&size["tables"][0]), commit, cross + rest]);
+        }
+        let seconds_of = |part: usize, scalars: f64| {
+            let pair = timed.windows(2).find(|pair| scalars <= pair[1][0]).unwrap();
+            let share = (scalars - pair[0][0]) / (pair[1][0] - pair[0][0]);
+            (1.0 - share) * pair[0][part] + share * pair[1][part]
+        };
         let mut fastest: Option<f64> = None;
         for size in json["measured"]["sizes"].as_array().unwrap() {
             let log_rows = size["log_rows"].as_u64().unwrap() as u32;
             let tables = size["tables"].as_array().unwrap();
-            let number = |table: &Value, field: &str| table[field].as_f64().unwrap();
-            let scalars = |table: &Value| {
-                ["known", "main", "lookup", "quadratic"]
-                    .map(|field| number(table, field))
-                    .iter()
-                    .sum::<f64>()
-            };
-            let medians = ["commit", "cross_term", "fold"].map(|part| {
-                let samples = size[part]["samples"].as_array()?;
-                Some(median(
-                    samples.iter().map(|s| s.as_f64().unwrap()).collect(),
-                ))
-            });
-            let [Some(commit), Some(cross), Some(rest)] = medians else {
-                continue;
-            };
             let (mut seconds, mut merge, mut bytes) = (0.0, 0.0, 0.0);
             for (i, table) in tables.iter().enumerate() {
                 let rows = if i == 0 {
@@ -184,9 +190,9 @@ fn folding_is_joined_to_the_run_of_its_guest() {
                     number(table, "rows")
                 };
                 let chunks = rows / 2f64.powf(number(table, "log_rows"));
-                let ratio = scalars(table) / scalars(&tables[0]);
-                seconds += ratio * (chunks * commit + (chunks - 1.0) * (cross + rest));
-                merge += ratio * (cross + rest);
+                let fold = seconds_of(2, scalars(table));
+                seconds += chunks * seconds_of(1, scalars(table)) + (chunks - 1.0) * fold;
+                merge += fold;
                 bytes += number(table, "instance_bytes") + number(table, "folded_bytes");
             }
             let found = costs_in_chunks(&files, Some(log_rows)).unwrap();
@@ -209,8 +215,8 @@ fn folding_is_joined_to_the_run_of_its_guest() {
     }
 }
 
-/// The model of a whole segment against one that was folded whole: within a factor of two, since other tables' chunks
-/// are small, and cost more than their share.
+/// The model of a whole segment against the same segment folded whole: within a factor of 1.6. A chain of folds takes
+/// longer than a tree of as many, which the model does not know.
 #[test]
 fn modelled_folding_is_near_a_measured_session() {
     let (run, _) = runs().remove(0);
@@ -224,7 +230,7 @@ fn modelled_folding_is_near_a_measured_session() {
         let modelled = found[0].fold.as_ref().unwrap().seconds.value;
         for session in measured["sessions"].as_array().unwrap() {
             let ratio = modelled / session["seconds"].as_f64().unwrap();
-            assert!((0.5..2.0).contains(&ratio), "{ratio}");
+            assert!((1.0 / 1.6..1.6).contains(&ratio), "{ratio}");
         }
     }
 }
