@@ -8,8 +8,8 @@ mod files;
 mod fold;
 mod guests;
 mod inspect;
-mod model;
 mod link;
+mod model;
 mod out;
 mod params;
 mod proof_size;
@@ -70,7 +70,7 @@ enum Command {
     ProofSize(proof_size::ProofSizeArgs),
     /// Make a page with tables and plots of result files: one HTML file that loads nothing.
     Report(report::ReportArgs),
-    /// Model what was not measured: the note's ledger.
+    /// Model what was not measured: a cluster, event by event; the note's ledger with --note.
     Model(model::ModelArgs),
     /// Check result files.
     Validate(validate::ValidateArgs),

@@ -9,9 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Size, Tool, format_seconds, plot};
-use crate::measure::proof_size::{
-    Bits, KIB, Kind, LIMITS_KIB, Options, Requirement, Row, Suite,
-};
+use crate::measure::proof_size::{Bits, KIB, Kind, LIMITS_KIB, Options, Requirement, Row, Suite};
 use crate::measure::{Guest, Hardware};
 use crate::stark::Params;
 use crate::{Error, Result};
