@@ -5,10 +5,14 @@ use rewit::backend::Cpu;
 #[cfg(feature = "cuda")]
 use rewit::backend::{
     Checked,
-    cuda::{Cuda, Options},
+    cuda::{Cuda, Device, Options},
 };
-use rewit::measure::Gpu;
+#[cfg(feature = "cuda")]
+use rewit::measure::Nvml;
+use rewit::measure::{ClockSampler, Gpu};
 use rewit::{Error, Result};
+
+use super::units::parse_bytes;
 #[cfg(feature = "cuda")]
 use {super::say, rewit::report::format_bytes};
 
@@ -117,18 +121,65 @@ impl BackendArgs {
 impl Chosen {
     /// The GPU it uses.
     #[cfg(feature = "cuda")]
-    pub(crate) fn gpu(&self) -> Option<Gpu> {
+    fn device(&self) -> Option<&Device> {
         match self {
             Self::Cpu(_) => None,
-            Self::Cuda(cuda) => Some(cuda.device().info().into()),
-            Self::Check(checked) => Some(checked.second().device().info().into()),
+            Self::Cuda(cuda) => Some(cuda.device()),
+            Self::Check(checked) => Some(checked.second().device()),
         }
+    }
+
+    /// The GPU it uses, as CUDA and NVML describe it.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn gpu(&self) -> Option<Gpu> {
+        self.device().map(Gpu::of)
+    }
+
+    /// The same, with measured bandwidths of copies.
+    ///
+    /// # Errors
+    /// Those of [`Gpu::measure_copies`].
+    #[cfg(feature = "cuda")]
+    pub(crate) fn measured_gpu(&self) -> Result<Option<Gpu>> {
+        let Some(device) = self.device() else {
+            return Ok(None);
+        };
+        let mut gpu = Gpu::of(device);
+        gpu.measure_copies(device)?;
+        Ok(Some(gpu))
+    }
+
+    /// Starts to watch the clocks of the GPU it uses; `None` if there is none, or nothing to watch
+    /// it with.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn watch_clocks(&self) -> Option<ClockSampler> {
+        let address = self.device()?.info().pci_address;
+        let nvml = Nvml::load().ok()?;
+        ClockSampler::start(nvml, address).ok()
     }
 
     /// The GPU it uses: none is built in.
     #[cfg(not(feature = "cuda"))]
     #[expect(clippy::unused_self, reason = "with CUDA it depends on the backend")]
     pub(crate) fn gpu(&self) -> Option<Gpu> {
+        None
+    }
+
+    /// The GPU it uses: none is built in.
+    #[cfg(not(feature = "cuda"))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "with CUDA it depends on the backend"
+    )]
+    pub(crate) fn measured_gpu(&self) -> Result<Option<Gpu>> {
+        Ok(None)
+    }
+
+    /// Starts to watch the clocks of the GPU it uses: none is built in.
+    #[cfg(not(feature = "cuda"))]
+    #[expect(clippy::unused_self, reason = "with CUDA it depends on the backend")]
+    pub(crate) fn watch_clocks(&self) -> Option<ClockSampler> {
         None
     }
 
@@ -189,50 +240,5 @@ impl Chosen {
     #[expect(clippy::unused_self, reason = "with CUDA it depends on the device")]
     pub(crate) fn no_numbers(&self) -> Option<String> {
         None
-    }
-}
-
-/// A number of bytes, with an optional decimal or binary suffix.
-fn parse_bytes(text: &str) -> Result<u64, String> {
-    let text = text.trim();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, suffix) = text.split_at(digits);
-    let scale = match suffix.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        _ => 0,
-    };
-    let bytes = number.parse::<u64>().ok().filter(|_| scale > 0);
-    bytes
-        .and_then(|n| n.checked_mul(scale))
-        .ok_or_else(|| "expected bytes, such as 8000000000, 8GB or 8GiB".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_bytes;
-
-    #[test]
-    fn bytes_have_suffixes() {
-        for (text, bytes) in [
-            ("0", 0),
-            ("17", 17),
-            ("8GB", 8_000_000_000),
-            ("8 GiB", 8 << 30),
-            ("3k", 3 << 10),
-            ("500mb", 500_000_000),
-        ] {
-            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "GiB", "-1", "1.5GiB", "8TiB", "99999999999GiB", "1 2"] {
-            assert!(parse_bytes(text).is_err(), "{text}");
-        }
     }
 }

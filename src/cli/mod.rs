@@ -7,13 +7,13 @@ mod files;
 mod fold;
 mod guests;
 mod inspect;
+mod link;
 mod out;
 mod params;
 mod proof_size;
 mod prove;
 mod run;
 mod ship;
-#[allow(dead_code, reason = "for the flags that follow")]
 mod units;
 mod validate;
 
@@ -67,8 +67,10 @@ enum Command {
     ProofSize(proof_size::ProofSizeArgs),
     /// Check result files.
     Validate(validate::ValidateArgs),
-    /// List what this build can compute on.
-    Devices,
+    /// Describe this machine and its GPUs, and measure how fast they copy.
+    Devices(devices::DevicesArgs),
+    /// Measure a link between two processes or machines.
+    Link(link::LinkArgs),
     /// List the built-in guests and their inputs.
     Guests,
     /// Print the JSON Schema of result files.
@@ -179,7 +181,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Fold(args) => fold::fold(&args).map(done),
         Command::ProofSize(args) => proof_size::proof_size(&args).map(done),
         Command::Validate(args) => validate::validate(&args).map(done),
-        Command::Devices => devices::devices().map(done),
+        Command::Devices(args) => devices::devices(&args).map(done),
+        Command::Link(args) => link::link(&args).map(done),
         Command::Guests => guests::list().map(done),
         Command::Schema { of } => {
             let schema = match of {

@@ -44,6 +44,29 @@ pub(crate) fn parse_seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A number of bytes, with an optional decimal or binary suffix.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits);
+    let scale = match suffix.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => 0,
+    };
+    let bytes = number.parse::<u64>().ok().filter(|_| scale > 0);
+    bytes
+        .and_then(|n| n.checked_mul(scale))
+        .ok_or_else(|| "expected bytes, such as 8000000000, 8GB or 8GiB".into())
+}
+
 /// A number as Rust writes it, and what follows it, without the space between them.
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
@@ -112,6 +135,23 @@ mod tests {
         }
         for text in ["", "s", "-1s", "1h", "inf", "nan", "1e999", "1 s s"] {
             assert!(parse_seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_have_suffixes() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("17", 17),
+            ("8GB", 8_000_000_000),
+            ("8 GiB", 8 << 30),
+            ("3k", 3 << 10),
+            ("500mb", 500_000_000),
+        ] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "GiB", "-1", "1.5GiB", "8TiB", "99999999999GiB", "1 2"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
         }
     }
 }

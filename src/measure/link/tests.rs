@@ -37,7 +37,16 @@ fn with_server<T>(
     let (done, link) = thread::scope(|scope| {
         let serving = scope.spawn(|| server.serve(true, &note));
         let done = body(&address);
-        let link = probe_link(&address, &OPTIONS, &mut |_| ());
+        let link = loop {
+            match probe_link(&address, &OPTIONS, &mut |_| ()) {
+                // The server has not seen yet that others are gone.
+                Err(Error::Resource(_)) => thread::sleep(Duration::from_millis(5)),
+                other => break other,
+            }
+        };
+        if link.is_err() {
+            say_goodbye(&address);
+        }
         serving.join().unwrap().unwrap();
         (done, link)
     });
@@ -84,6 +93,17 @@ fn request(operation: Operation, length: u64) -> [u8; 16] {
     request.to_bytes()
 }
 
+/// Has a server that serves once end; tries whatever went wrong before.
+fn say_goodbye(address: &str) {
+    if let Ok(mut stream) = TcpStream::connect(address) {
+        let _ = Hello::read(&stream, Instant::now() + Duration::from_secs(1));
+        let _ = stream.write_all(&hello(VERSION));
+        let _ = stream.write_all(&request(Operation::Bye, 0));
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+        wait_for_end(stream);
+    }
+}
+
 /// Waits until the peer closed; what it still sent does not matter.
 fn wait_for_end(mut stream: TcpStream) {
     let _ = stream.read_to_end(&mut Vec::new());
@@ -91,18 +111,7 @@ fn wait_for_end(mut stream: TcpStream) {
 
 #[test]
 fn a_link_is_measured_both_ways() {
-    let mut seen = 0;
-    let ((), link, notes) = with_server(limits(), |address| {
-        let options = ProbeOptions {
-            streams: 1,
-            max_message: 1,
-            samples: 1,
-        };
-        // A probe of the smallest kind, which does not end a server that is watched by another.
-        let _held = greet(address);
-        probe_link(address, &options, &mut |_| seen += 1).unwrap();
-    });
-    assert_eq!(seen, 3);
+    let ((), link, notes) = with_server(limits(), |_| ());
     assert_eq!(notes, Vec::<String>::new());
     let link = link.unwrap();
     assert_eq!(link.kind, Kind::Measured);
@@ -266,12 +275,11 @@ fn the_server_notices_a_changed_byte() {
 }
 
 #[test]
-fn slow_peers_and_too_many_do_not_hold_the_server() {
+fn slow_peers_do_not_hold_the_server() {
     let limits = LinkLimits {
-        max_connections: 2,
-        header: Duration::from_millis(50),
-        idle: Duration::from_millis(50),
-        message: Duration::from_millis(50),
+        header: Duration::from_millis(300),
+        idle: Duration::from_millis(300),
+        message: Duration::from_millis(300),
         ..limits()
     };
     let server = LinkServer::bind("127.0.0.1:0", limits).unwrap();
@@ -280,7 +288,7 @@ fn slow_peers_and_too_many_do_not_hold_the_server() {
     let note = |text: &str| notes.lock().unwrap().push(text.to_owned());
     thread::scope(|scope| {
         let serving = scope.spawn(|| server.serve(true, &note));
-        // Says nothing; says a byte; sends nothing of a message; takes none of a long one.
+        // Says nothing; says a byte; sends nothing of a message; asks for nothing.
         let silent = connect(&address);
         wait_for_end(silent);
         let mut slow = connect(&address);
@@ -290,24 +298,10 @@ fn slow_peers_and_too_many_do_not_hold_the_server() {
         waiting.write_all(&request(Operation::Put, 10)).unwrap();
         wait_for_end(waiting);
         wait_for_end(greet(&address));
-        // As many as it takes are there: silent ones, which it forgets after a while.
-        let held = [connect(&address), connect(&address)];
-        let third = TcpStream::connect(&address).unwrap();
-        let status = Hello::read(&third, soon()).unwrap().status;
-        // The two may be forgotten already on a machine that is busy elsewhere.
-        assert!([Status::Busy, Status::Ok].contains(&status));
-        drop(held);
-        drop(third);
-        let mut bye = loop {
-            let stream = TcpStream::connect(&address).unwrap();
-            if Hello::read(&stream, soon()).unwrap().status == Status::Ok {
-                break stream;
-            }
-        };
-        // Within the time for a greeting, or this test would be wrong of the server.
-        bye.write_all(&hello(VERSION)).unwrap();
-        bye.write_all(&request(Operation::Bye, 0)).unwrap();
-        wait_for_end(bye);
+        // As often as it takes: a greeting may be late on a machine that is busy elsewhere.
+        while !serving.is_finished() {
+            say_goodbye(&address);
+        }
         serving.join().unwrap().unwrap();
     });
     let notes = notes.into_inner().unwrap();
@@ -327,22 +321,13 @@ fn a_full_server_says_so() {
         let held = greet(address);
         let error = probe_link(address, &OPTIONS, &mut |_| ()).unwrap_err();
         drop(held);
-        // The server may not have seen yet that both are gone.
-        while TcpStream::connect(address)
-            .map_err(Into::into)
-            .and_then(|stream| Hello::read(&stream, soon()))
-            .is_ok_and(|hello| hello.status == Status::Busy)
-        {
-            thread::sleep(Duration::from_millis(5));
-        }
-        thread::sleep(Duration::from_millis(50));
         error
     });
     assert!(
         matches!(&error, Error::Resource(text) if text.contains("as many connections")),
         "{error}"
     );
-    drop(link);
+    link.unwrap();
 }
 
 /// What the probe says of a server that does `serve` with each of its connections.
@@ -444,6 +429,29 @@ fn the_probe_notices_changed_bytes_and_false_replies() {
     );
     let error = error_of(|stream| serve(stream, |reply| reply.status = Status::TooLong));
     assert!(error.to_string().contains("too long"), "{error}");
+}
+
+#[test]
+fn a_server_answers_one_probe_after_another() {
+    let options = ProbeOptions {
+        streams: 1,
+        max_message: 1,
+        samples: 1,
+    };
+    let server = LinkServer::bind("127.0.0.1:0", limits()).unwrap();
+    let address = server.address().unwrap().to_string();
+    thread::scope(|scope| {
+        let serving = scope.spawn(|| server.serve(true, &|_| ()));
+        // As long as somebody is connected, it does not end.
+        let held = greet(&address);
+        for _ in 0..3 {
+            let mut seen = 0;
+            probe_link(&address, &options, &mut |_| seen += 1).unwrap();
+            assert_eq!(seen, 3);
+        }
+        drop(held);
+        serving.join().unwrap().unwrap();
+    });
 }
 
 #[test]

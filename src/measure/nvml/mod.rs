@@ -51,8 +51,8 @@ impl Nvml {
     /// # Errors
     /// Why there is none, in words that name no file.
     pub fn load() -> Result<Self, String> {
-        let name = std::env::var_os("REWIT_LIBNVML").unwrap_or_else(|| LIBRARY.into());
-        Self::load_from(name)
+        let name = std::env::var_os("REWIT_LIBNVML").filter(|name| !name.is_empty());
+        Self::load_from(name.unwrap_or_else(|| LIBRARY.into()))
     }
 
     /// Loads the library of this name or path.
