@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use rewit::measure::{self, ClockSampler, Hardware, Job, Link, Measurement, Parameters, Progress, Selection};
+use rewit::measure::{
+    self, ClockSampler, Hardware, Job, Link, Measurement, Parameters, Progress, Selection,
+};
 use rewit::report::{self, ResultFile};
 use rewit::ship::{Compression, Encoding};
 use rewit::stark::{PROVABLE_LOG_CYCLES, Shape};
