@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use rewit::measure::{self, Hardware, Job, Link, Measurement, Parameters, Progress, Selection};
+use rewit::measure::{
+    self, ClockSampler, Hardware, Job, Link, Measurement, Parameters, Progress, Selection,
+};
 use rewit::report::{self, ResultFile};
 use rewit::ship::{Compression, Encoding};
 use rewit::stark::{PROVABLE_LOG_CYCLES, Shape};
@@ -164,6 +166,7 @@ fn quick(args: &RunArgs) -> Result<()> {
         started,
     };
     let threads = use_threads(args.threads)?;
+    let clocks = backend.watch_clocks();
     let measured = measure(
         args,
         &job,
@@ -177,7 +180,8 @@ fn quick(args: &RunArgs) -> Result<()> {
     if measured.is_err() {
         say_left(out.as_ref());
     }
-    let result = measured.map_err(hint)?;
+    let mut result = measured.map_err(hint)?;
+    seen(clocks, &mut result.hardware);
     if let Some(out) = &out {
         out.finish(&report::to_json(&result))?;
     }
@@ -290,6 +294,13 @@ fn measure(
     let measured = on!(backend, backend => measure::run(&job, backend, &mut report_progress));
     bar.finish_and_clear();
     Ok(file(&measured?, true))
+}
+
+/// Adds what was seen of the GPU while it worked.
+fn seen(clocks: Option<ClockSampler>, hardware: &mut Hardware) {
+    if let (Some(clocks), Some(gpu)) = (clocks, &mut hardware.gpu) {
+        gpu.load = clocks.finish();
+    }
 }
 
 /// Says where the file of a run that ended early is.

@@ -46,13 +46,13 @@ pub(super) fn header(
     }
     number("elapsed_seconds", elapsed_seconds)?;
     check_tool(tool)?;
+    check_hardware("hardware", hardware)?;
     name("hardware.cpu", &hardware.cpu)?;
     threads("hardware.logical_cores", hardware.logical_cores)?;
     if let Some(cores) = hardware.physical_cores {
         threads("hardware.physical_cores", cores)?;
     }
-    count("hardware.ram_bytes", hardware.ram_bytes, MAX_COUNT)?;
-    check_hardware("hardware", hardware)
+    count("hardware.ram_bytes", hardware.ram_bytes, MAX_COUNT)
 }
 
 /// Checks what a file says of the program.

@@ -9,7 +9,7 @@ use rewit::stark::{PROVABLE_LOG_CYCLES, Shape};
 use rewit::vm::{Program, Stop, Vm};
 use rewit::{Error, Result};
 
-use super::{RunArgs, Work, measure, open, progress_bar, say_end, say_left};
+use super::{RunArgs, Work, measure, open, progress_bar, say_end, say_left, seen};
 use crate::cli::backend::Chosen;
 use crate::cli::guests::Guest;
 use crate::cli::out::Out;
@@ -86,7 +86,7 @@ pub(super) fn full(args: &RunArgs) -> Result<()> {
             .join("; ")
     ));
     let hardware = Hardware {
-        gpu: backend.gpu(),
+        gpu: backend.measured_gpu()?,
         ..Hardware::profile(threads)?
     };
     let mut full = Full {
@@ -103,14 +103,20 @@ pub(super) fn full(args: &RunArgs) -> Result<()> {
         threads,
         started,
     };
+    let clocks = backend.watch_clocks();
     let measured = full.parts(&plan);
     if measured.is_err() {
         say_left(full.out.as_ref());
     }
     measured?;
     let Full {
-        mut profile, out, ..
+        mut profile,
+        out,
+        mut hardware,
+        ..
     } = full;
+    seen(clocks, &mut hardware);
+    profile.set_hardware(&hardware);
     profile.complete = true;
     profile.elapsed_seconds = started.elapsed().as_secs_f64();
     let json = profile.to_json();
