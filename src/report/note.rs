@@ -82,8 +82,8 @@ impl NoteReport {
         let any_link = files.iter().any(|file| file.link().is_some());
         if !files.is_empty() && !any_run && !any_folding && !any_link {
             return Err(Error::Usage(
-                "no file has a run, a folding or a link to compute with; give one of `rewit run --out \
-                 FILE`, `rewit fold --out FILE` or `rewit link probe --out FILE`"
+                "no file has a run, a folding or a link to compute with; give one of `rewit run \
+                 --out FILE`, `rewit fold --out FILE` or `rewit link probe --out FILE`"
                     .into(),
             ));
         }
@@ -174,7 +174,8 @@ impl NoteReport {
         writeln!(out, "{}", link_table(style, scenarios))?;
         writeln!(
             out,
-            "Of workers the mean / the first, which has the most: segments, and the joins of every level, are handed out in \
+            "Of workers the mean / the first, which has the most: segments, and the joins of \
+             every level, are handed out in \
              turn from it on."
         )?;
         heading(
@@ -212,7 +213,8 @@ impl MeasuredBy {
         let state = if *complete { "" } else { ", not complete" };
         let commit = tool.git_commit.get(..12).unwrap_or(&tool.git_commit);
         format!(
-            "{what} of {}, segments of 2^{log_cycles} cycles, on {machine}, {created}, commit {commit}{state}",
+            "{what} of {}, segments of 2^{log_cycles} cycles, on {machine}, {created}, commit \
+             {commit}{state}",
             guest.name
         )
     }

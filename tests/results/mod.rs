@@ -55,3 +55,17 @@ pub fn mean(numbers: &[f64]) -> f64 {
 pub fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
 }
+
+/// Calls `check` with everything that has a value and a unit.
+pub fn figures(json: &Value, check: &mut impl FnMut(&Value)) {
+    match json {
+        Value::Array(all) => all.iter().for_each(|value| figures(value, check)),
+        Value::Object(fields) => {
+            if fields.contains_key("value") && fields.contains_key("unit") {
+                check(json);
+            }
+            fields.values().for_each(|value| figures(value, check));
+        }
+        _ => {}
+    }
+}

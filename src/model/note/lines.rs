@@ -124,9 +124,20 @@ fn network(asked: Option<&LedgerInputs>) -> Vec<Line> {
     });
     let at_large = |value| Figure::modelled("snapshots of 200 MB", value, Unit::Bytes, "the same");
     vec![
-        line("segments", Recursion, "segments of 1 million cycles", Right, "")
-            .says(1e3, Unit::Count)
-            .formula(asked, Unit::Count, "cycles / cycles of a segment, rounded up", |_, l| l.segments),
+        line(
+            "segments",
+            Recursion,
+            "segments of 1 million cycles",
+            Right,
+            "",
+        )
+        .says(1e3, Unit::Count)
+        .formula(
+            asked,
+            Unit::Count,
+            "cycles / cycles of a segment, rounded up",
+            |_, l| l.segments,
+        ),
         line(
             "snapshot",
             Recursion,
@@ -136,19 +147,43 @@ fn network(asked: Option<&LedgerInputs>) -> Vec<Line> {
         )
         .says(NOTE.snapshot_bytes, Unit::Bytes)
         .given(asked, |inputs| inputs.snapshot_bytes),
-        line("assigned", Recursion, "segments assigned to provers", Right, "")
-            .says(50e9, Unit::Bytes)
-            .formula(asked, Unit::Bytes, "segments × snapshot", |_, l| l.assigned_bytes)
-            .and([at_large(large().assigned_bytes)]),
+        line(
+            "assigned",
+            Recursion,
+            "segments assigned to provers",
+            Right,
+            "",
+        )
+        .says(50e9, Unit::Bytes)
+        .formula(asked, Unit::Bytes, "segments × snapshot", |_, l| {
+            l.assigned_bytes
+        })
+        .and([at_large(large().assigned_bytes)]),
         line("returned", Recursion, "proofs returned", Right, "")
             .says(250e6, Unit::Bytes)
-            .formula(asked, Unit::Bytes, "segments × STARK", |_, l| l.returned_bytes),
-        line("joins-sent", Recursion, "STARKs sent to be joined", Rounded, "")
-            .says(2000.0, Unit::Count)
-            .formula(asked, Unit::Count, "2 × (segments − 1)", |_, l| 2.0 * l.joins),
-        line("joins-returned", Recursion, "joined STARKs returned", Rounded, "")
-            .says(1000.0, Unit::Count)
-            .formula(asked, Unit::Count, "segments − 1", |_, l| l.joins),
+            .formula(asked, Unit::Bytes, "segments × STARK", |_, l| {
+                l.returned_bytes
+            }),
+        line(
+            "joins-sent",
+            Recursion,
+            "STARKs sent to be joined",
+            Rounded,
+            "",
+        )
+        .says(2000.0, Unit::Count)
+        .formula(asked, Unit::Count, "2 × (segments − 1)", |_, l| {
+            2.0 * l.joins
+        }),
+        line(
+            "joins-returned",
+            Recursion,
+            "joined STARKs returned",
+            Rounded,
+            "",
+        )
+        .says(1000.0, Unit::Count)
+        .formula(asked, Unit::Count, "segments − 1", |_, l| l.joins),
         line(
             "levels",
             Recursion,
@@ -156,21 +191,38 @@ fn network(asked: Option<&LedgerInputs>) -> Vec<Line> {
             Right,
             "the note halves 1000 and 500 and leaves the rest to the reader",
         )
-        .formula(asked, Unit::Count, "halve, round up, until one is left", |_, l| l.levels)
+        .formula(
+            asked,
+            Unit::Count,
+            "halve, round up, until one is left",
+            |_, l| l.levels,
+        )
         .and(carried),
         line("tree", Recursion, "the tree", Rounded, "")
             .says(750e6, Unit::Bytes)
-            .formula(asked, Unit::Bytes, "(sent + returned) × STARK", |_, l| l.tree_bytes)
+            .formula(asked, Unit::Bytes, "(sent + returned) × STARK", |_, l| {
+                l.tree_bytes
+            })
             .and([
                 Figure::modelled("sent", 2.0 * ledger(&NOTE).joins, Unit::Count, "2 × joins"),
                 Figure::modelled("returned", ledger(&NOTE).joins, Unit::Count, "joins"),
             ]),
-        line("aggregation", Recursion, "aggregation with the proofs returned", Rounded, "")
-            .says(1e9, Unit::Bytes)
-            .formula(asked, Unit::Bytes, "proofs returned + tree", |_, l| l.aggregation_bytes),
+        line(
+            "aggregation",
+            Recursion,
+            "aggregation with the proofs returned",
+            Rounded,
+            "",
+        )
+        .says(1e9, Unit::Bytes)
+        .formula(asked, Unit::Bytes, "proofs returned + tree", |_, l| {
+            l.aggregation_bytes
+        }),
         line("total", Recursion, "everything", Rounded, "")
             .says(51e9, Unit::Bytes)
-            .formula(asked, Unit::Bytes, "assigned + aggregation", |_, l| l.total_bytes)
+            .formula(asked, Unit::Bytes, "assigned + aggregation", |_, l| {
+                l.total_bytes
+            })
             .and([at_large(large().total_bytes)]),
         line(
             "assigned-share",
@@ -180,13 +232,16 @@ fn network(asked: Option<&LedgerInputs>) -> Vec<Line> {
             "50 / 51 by its own figures",
         )
         .says(0.95, Unit::Share)
-        .formula(asked, Unit::Share, "assigned / total", |_, l| l.assigned_share),
+        .formula(asked, Unit::Share, "assigned / total", |_, l| {
+            l.assigned_share
+        }),
         line(
             "negligible",
             Recursion,
             "aggregation is negligible",
             Right,
-            "beside images of 50 MB; not beside what is sent of a segment where pages or values are chosen",
+            "beside images of 50 MB; not beside what is sent of a segment where pages or \
+             values are chosen",
         )
         .formula(asked, Unit::Share, "aggregation / total", |_, l| {
             l.aggregation_bytes / l.total_bytes
@@ -198,9 +253,12 @@ fn network(asked: Option<&LedgerInputs>) -> Vec<Line> {
             Right,
             "in bytes; its time is another matter",
         )
-        .formula(asked, Unit::Bytes, "one STARK sent, one Groth16 proof of 256 B returned", |i, _| {
-            i.stark_bytes + GROTH16_BYTES
-        }),
+        .formula(
+            asked,
+            Unit::Bytes,
+            "one STARK sent, one Groth16 proof of 256 B returned",
+            |i, _| i.stark_bytes + GROTH16_BYTES,
+        ),
         line(
             "metadata",
             Recursion,
@@ -291,7 +349,8 @@ fn circuits() -> Vec<Line> {
         Folding,
         "bits of a gate",
         WrongUnit,
-        "a constraint of a relaxed R1CS costs a scalar of W and one of E, 32 B each, and the second curve comes on top",
+        "a constraint of a relaxed R1CS costs a scalar of W and one of E, 32 B each, and the \
+         second curve comes on top",
     )
     .says(GATE_BITS, Unit::Bits)
     .corrected(vec![
@@ -424,7 +483,8 @@ fn folding(asked: Option<&LedgerInputs>) -> Vec<Line> {
         Folding,
         "a folded witness as small as the STARK",
         NotReachable,
-        "so many elements are half as many constraints, and every verifier circuit published has more",
+        "so many elements are half as many constraints, and every verifier circuit published \
+         has more",
     )
     .says(NOTE.stark_bytes, Unit::Bytes)
     .formula(asked, Unit::Count, "elements: STARK / 32 B", |i, _| {
@@ -447,33 +507,65 @@ fn folding(asked: Option<&LedgerInputs>) -> Vec<Line> {
         ));
     }
     vec![
-        line("folding-assigned", Folding, "a snapshot to each machine, as above", Right, "")
-            .says(50e9, Unit::Bytes)
-            .formula(asked, Unit::Bytes, "segments × snapshot", |_, l| l.assigned_bytes),
-        line("chunk", Folding, "a segment's witness in 1000 parts, each", Right, "")
-            .says(1e6, Unit::Bytes)
-            .formula(asked, Unit::Bytes, "cycles of a segment × 1 kB / 1000", |i, _| {
-                i.segment_cycles * ROW_BYTES / 1e3
-            }),
+        line(
+            "folding-assigned",
+            Folding,
+            "a snapshot to each machine, as above",
+            Right,
+            "",
+        )
+        .says(50e9, Unit::Bytes)
+        .formula(asked, Unit::Bytes, "segments × snapshot", |_, l| {
+            l.assigned_bytes
+        }),
+        line(
+            "chunk",
+            Folding,
+            "a segment's witness in 1000 parts, each",
+            Right,
+            "",
+        )
+        .says(1e6, Unit::Bytes)
+        .formula(
+            asked,
+            Unit::Bytes,
+            "cycles of a segment × 1 kB / 1000",
+            |i, _| i.segment_cycles * ROW_BYTES / 1e3,
+        ),
         line(
             "folded",
             Folding,
             "the same part, folded",
             Low,
-            "250,000 cells of 4 B become as many elements of 254 bits, and E has one more for each constraint",
+            "250,000 cells of 4 B become as many elements of 254 bits, and E has one more for \
+             each constraint",
         )
         .says(FOLDED_BYTES, Unit::Bytes)
-        .formula(None, Unit::Bytes, "as long as unfolded", |_, _| FOLDED_BYTES)
+        .formula(None, Unit::Bytes, "as long as unfolded", |_, _| {
+            FOLDED_BYTES
+        })
         .corrected(vec![
             sized("W", of_witness, "cells × 32 B"),
             sized("W and E", with_error, "2 × cells × 32 B"),
         ]),
-        line("folded-returned", Folding, "folded witnesses returned", Low, "")
-            .formula(asked, Unit::Bytes, "segments × 1 MB", |_, l| l.segments * FOLDED_BYTES)
-            .corrected(vec![
-                sized("W", all(of_witness).returned_bytes, "segments × 8 MB"),
-                sized("W and E", all(with_error).returned_bytes, "segments × 16 MB"),
-            ]),
+        line(
+            "folded-returned",
+            Folding,
+            "folded witnesses returned",
+            Low,
+            "",
+        )
+        .formula(asked, Unit::Bytes, "segments × 1 MB", |_, l| {
+            l.segments * FOLDED_BYTES
+        })
+        .corrected(vec![
+            sized("W", all(of_witness).returned_bytes, "segments × 8 MB"),
+            sized(
+                "W and E",
+                all(with_error).returned_bytes,
+                "segments × 16 MB",
+            ),
+        ]),
         line(
             "folding-aggregation",
             Folding,
@@ -481,12 +573,23 @@ fn folding(asked: Option<&LedgerInputs>) -> Vec<Line> {
             False,
             "about 4,000 transfers, against a gigabyte of STARKs",
         )
-        .formula(asked, Unit::Bytes, "(segments + 3 × joins) × 1 MB", |_, l| {
-            (l.segments + 3.0 * l.joins) * FOLDED_BYTES
-        })
+        .formula(
+            asked,
+            Unit::Bytes,
+            "(segments + 3 × joins) × 1 MB",
+            |_, l| (l.segments + 3.0 * l.joins) * FOLDED_BYTES,
+        )
         .corrected(vec![
-            sized("at 1 MB", all(FOLDED_BYTES).aggregation_bytes, "proofs returned + tree"),
-            sized("at 16 MB", all(with_error).aggregation_bytes, "proofs returned + tree"),
+            sized(
+                "at 1 MB",
+                all(FOLDED_BYTES).aggregation_bytes,
+                "proofs returned + tree",
+            ),
+            sized(
+                "at 16 MB",
+                all(with_error).aggregation_bytes,
+                "proofs returned + tree",
+            ),
             sized(
                 "of STARKs",
                 ledger(&NOTE).aggregation_bytes,

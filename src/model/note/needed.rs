@@ -104,6 +104,15 @@ fn executor(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
     )
 }
 
+/// What to call figures of the ledger's inputs.
+pub(super) fn whose(asked: &LedgerInputs) -> &'static str {
+    if *asked == NOTE {
+        "as written"
+    } else {
+        "with your inputs"
+    }
+}
+
 fn egress(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
     let on_links = |name: &str, bytes: f64| -> Vec<Figure> {
         let one = |gbps: f64| {
@@ -118,7 +127,7 @@ fn egress(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
         };
         LINKS.map(one).to_vec()
     };
-    let mut figures = on_links("as written", ledger(asked).executor_egress_bytes);
+    let mut figures = on_links(whose(asked), ledger(asked).executor_egress_bytes);
     figures.extend(of_costs(evidence, |label, costs| {
         let segments = (asked.cycles / costs.segment_cycles() as f64).ceil();
         let chosen = image(costs).into_iter().chain(least(costs));
@@ -357,7 +366,8 @@ fn inputs(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
         "inputs",
         "program and input to every worker",
         figures,
-        "negligible, says the note; a block's input has megabytes, and goes to every machine that executes from the start",
+        "negligible, says the note; a block's input has megabytes, and goes to every machine \
+         that executes from the start",
     )
 }
 
@@ -442,7 +452,8 @@ fn merges(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
         "merges",
         "merging two accumulators",
         figures,
-        "all tables of two segments into one set; both must have been folded under common challenges",
+        "all tables of two segments into one set; both must have been folded under common \
+         challenges",
     )
 }
 

@@ -1,6 +1,7 @@
 //! The note's questions, with the figures that answer them.
 
 use super::lines::NOTE;
+use super::needed::whose;
 use super::recomputed::{Evidence, encoding_name, image, least, of_encoding, proof_bytes};
 use super::types::{Figure, Item, Unit};
 use super::{LedgerInputs, ledger};
@@ -137,19 +138,17 @@ fn reachable(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
         ));
         bytes
     });
-    let with_verifier = verifier.is_some_and(|bytes| bytes <= asked.stark_bytes);
-    let alone = size.is_some_and(|size| size.segment_bytes as f64 <= asked.stark_bytes);
-    let answer = if with_verifier {
-        either(alone, "yes", "not at the chunk sizes measured")
-    } else if size.is_some() {
-        either(
-            alone,
-            "only for accumulators without a verifier circuit",
-            "no",
-        )
-    } else {
-        either(true, "not with a verifier circuit in the step", "")
+    let alone = size.map(|size| size.segment_bytes as f64);
+    let both = alone.unwrap_or(0.0) + verifier.unwrap_or(0.0);
+    let fits = |bytes: f64| bytes <= asked.stark_bytes;
+    let answer = match alone {
+        Some(_) if fits(both) => Some("yes, at the smallest chunks measured"),
+        Some(alone) if fits(alone) => Some("only for accumulators without a verifier circuit"),
+        Some(_) => Some("not at the chunk sizes measured"),
+        None if !fits(both) => Some("not with a verifier circuit in the step"),
+        None => None,
     };
+    let answer = answer.map(str::to_owned);
     question(
         "reachable",
         "Is a folded witness as small as the STARK reachable?",
@@ -298,7 +297,7 @@ fn negligible(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
         Figure::modelled(name, share, Unit::Share, "(proofs returned + tree) / total")
     };
     let written = 1.0 - ledger(asked).assigned_share;
-    let mut figures = vec![share("as written".into(), written)];
+    let mut figures = vec![share(whose(asked).into(), written)];
     let mut most: Option<f64> = None;
     for costs in evidence.costs {
         let label = evidence.label(costs);

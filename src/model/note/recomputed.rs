@@ -308,8 +308,8 @@ fn of_folded(id: &str, size: &FoldedSize, asked: &LedgerInputs) -> Vec<Figure> {
 
 /// Bandwidths below which regenerating is faster than receiving the raw witness.
 ///
-/// The note's sizes at one second and a tenth, then what was measured: the whole memory, and the encoding that is faster
-/// up to the highest bandwidth.
+/// The note's sizes at one second and a tenth, then what was measured: the whole memory, the encoding with fewest bytes,
+/// and the one that is faster up to the highest bandwidth.
 pub(super) fn break_evens(evidence: &Evidence<'_>) -> Vec<Figure> {
     let bandwidth = |recompute: Route, bytes: f64| {
         let ship = Route {
@@ -361,9 +361,14 @@ pub(super) fn break_evens(evidence: &Evidence<'_>) -> Vec<Figure> {
         let best = recomputed
             .filter_map(of)
             .max_by(|a, b| a.value.total_cmp(&b.value));
-        let mut both: Vec<Figure> = image(costs).and_then(of).into_iter().chain(best).collect();
-        both.dedup_by(|a, b| a.name == b.name);
-        figures.extend(both);
+        let mut shown: Vec<Figure> = Vec::new();
+        let chosen = [image(costs).and_then(of), least(costs).and_then(of), best];
+        for figure in chosen.into_iter().flatten() {
+            if !shown.contains(&figure) {
+                shown.push(figure);
+            }
+        }
+        figures.extend(shown);
     }
     figures
 }

@@ -205,7 +205,8 @@ fn cost(folding: &FoldingFile, row: &SizeRow, log_cycles: u32) -> Option<FoldCos
             row.segment_bytes() as f64,
             Vec::new(),
             format!(
-                "accumulators of all tables in chunks of 2^{} rows, counted for a segment of 2^{} cycles",
+                "accumulators of all tables in chunks of 2^{} rows, counted for a segment of \
+                 2^{} cycles",
                 row.log_rows, measured.log_cycles
             ),
         ),
