@@ -1,17 +1,20 @@
 //! `rewit model`: what follows for clusters and links that were not measured.
 
+mod cluster;
 mod note;
+mod parse;
 
 use std::path::PathBuf;
 
 use clap::Args;
-use rewit::{Error, Result};
+use rewit::Result;
 
+use cluster::ClusterArgs;
 use note::{Cluster, Format, NoteArgs, parse_number};
 
 #[derive(Args, Debug)]
 pub(crate) struct ModelArgs {
-    /// Result files of `rewit run` and `rewit fold` to take measured sizes from.
+    /// Result files of `rewit run` and `rewit fold` to take measured sizes and times from.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Workers [default: 1000].
@@ -22,6 +25,8 @@ pub(crate) struct ModelArgs {
     cycles: Option<f64>,
     #[command(flatten)]
     note: NoteArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// How to print.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     format: Format,
@@ -32,13 +37,14 @@ pub(crate) struct ModelArgs {
 
 /// Does what was asked for.
 pub(crate) fn model(args: &ModelArgs) -> Result<()> {
-    if !args.note.asked() {
-        return Err(Error::Usage("nothing to model; give --note".into()));
-    }
     let format = if args.json { Format::Json } else { args.format };
     let cluster = Cluster {
         machines: args.machines,
         cycles: args.cycles,
     };
-    note::note(&args.note, cluster, &args.files, format)
+    if args.note.asked() {
+        args.cluster.refuse_with_note()?;
+        return note::note(&args.note, cluster, &args.files, format);
+    }
+    cluster::cluster(&args.cluster, cluster, &args.files, format)
 }

@@ -27,6 +27,6 @@ pub use outcome::{
 };
 pub use run::{estimate_cluster, simulate_cluster};
 pub use sweep::{
-    Axis, CLOSE, MAX_POINTS, Point, Sweep, Tried, Varied, encodings_of, sweep, try_encodings,
-    with_bandwidth, with_encoding, with_machines,
+    Axis, CLOSE, MAX_POINTS, Point, Sweep, Tried, Varied, encodings_of, sweep, try_all_encodings,
+    try_encodings, with_bandwidth, with_encoding, with_machines,
 };

@@ -136,6 +136,28 @@ pub fn encodings_of(cluster: &Cluster) -> Vec<(String, String)> {
 /// # Errors
 /// As [`simulate_cluster`](super::simulate_cluster); [`Error::Usage`] if there is no encoding.
 pub fn try_encodings(cluster: &Cluster, encodings: &[(String, String)]) -> Result<Vec<Tried>> {
+    try_those(cluster, encodings, 1.0 + CLOSE)
+}
+
+/// As [`try_encodings`], but every encoding is simulated: a sweep of one point.
+///
+/// # Errors
+/// The same.
+pub fn try_all_encodings(cluster: &Cluster, encodings: &[(String, String)]) -> Result<Sweep> {
+    Ok(Sweep {
+        kind: Kind::Modelled,
+        axes: Vec::new(),
+        points: vec![Point {
+            machines: cluster.num_workers(),
+            bits_per_second: cluster.executor_link.bits_per_second.value,
+            log_cycles: cluster.executor.log_cycles,
+            tried: try_those(cluster, encodings, f64::INFINITY)?,
+        }],
+    })
+}
+
+/// Tries encodings whose least makespan is at most `reach` times the best found.
+fn try_those(cluster: &Cluster, encodings: &[(String, String)], reach: f64) -> Result<Vec<Tried>> {
     let mut tried = Vec::new();
     let mut refused = None;
     for (encoding, compression) in encodings {
@@ -159,7 +181,7 @@ pub fn try_encodings(cluster: &Cluster, encodings: &[(String, String)]) -> Resul
     tried.sort_by(|a, b| a.bound_seconds.total_cmp(&b.bound_seconds));
     let mut least = f64::INFINITY;
     for one in &mut tried {
-        if one.bound_seconds > (1.0 + CLOSE) * least {
+        if one.bound_seconds > reach * least {
             break;
         }
         let seconds = makespan(&with_encoding(cluster, &one.encoding, &one.compression))?;

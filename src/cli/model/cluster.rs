@@ -1,0 +1,601 @@
+//! `rewit model`: a cluster, simulated.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use rewit::measure::Link;
+use rewit::model::cluster::{
+    Aggregation, Axis, Cluster, Group, LinkCost, Loss, Placement, Stragglers, Sweep, Varied,
+    encodings_of, estimate_cluster, simulate_cluster, sweep, try_all_encodings, try_encodings,
+    with_encoding, with_machines,
+};
+use rewit::model::{Costs, Quantity};
+use rewit::report::{self, AnyFile, CLUSTER_FORMAT, ClusterReport, MAX_BYTES, SweepReport, costs};
+use rewit::{Error, Result};
+
+use super::note::{Format, parse_bytes, read};
+use super::parse::{
+    LinkArg, LossArg, ProfileArg, SweepArg, parse_link, parse_loss, parse_map, parse_price,
+    parse_profile, parse_stragglers, parse_sweep, spaced,
+};
+use crate::cli::files::{failed, read_file_up_to, refuse_same};
+use crate::cli::units::{parse_bandwidth, parse_seconds};
+use crate::cli::{parse_compression, parse_encoding, print};
+
+/// Latency of a link of which none was measured or given.
+const LATENCY: f64 = 50e-6;
+/// Bandwidth of such a link.
+const BANDWIDTH: f64 = 10e9;
+
+/// Options of the simulation.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "The cluster")]
+pub(crate) struct ClusterArgs {
+    /// A result file with what one machine takes; with :COUNT that many of the workers are like it, and with
+    /// :COUNT@SPEED so many times as fast. The first is the executor's too. Give the option again for other machines.
+    #[arg(long, value_name = "FILE[:COUNT[@SPEED]]", value_parser = parse_profile)]
+    profile: Vec<ProfileArg>,
+    /// The guest, if the files have several [default: that of the first].
+    #[arg(long, value_name = "NAME")]
+    guest: Option<String>,
+    /// The backend, if the files have several [default: the first].
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+    /// Base-2 logarithm of the cycles in a segment [default: the largest that was proven or folded].
+    #[arg(long, value_name = "K")]
+    segment_log_cycles: Option<u32>,
+    /// The encoding segments are shipped in, or `best` for the fastest of those measured.
+    #[arg(long, value_name = "NAME", default_value = "best")]
+    encoding: String,
+    /// Its compression, or `best`.
+    #[arg(long, value_name = "NAME", default_value = "best")]
+    compression: String,
+    /// Every worker's link, and the executor's unless that is given: bandwidth, and latency one way [default: the one
+    /// in the file, or else 10Gb/s,50us].
+    #[arg(long, value_name = "BANDWIDTH[,LATENCY]", value_parser = parse_link)]
+    link: Option<LinkArg>,
+    /// The executor's link.
+    #[arg(long, value_name = "BANDWIDTH[,LATENCY]", value_parser = parse_link)]
+    executor_link: Option<LinkArg>,
+    /// Bandwidth of the switch between all machines [default: no limit].
+    #[arg(long, value_name = "BANDWIDTH", value_parser = parse_bandwidth)]
+    switch: Option<f64>,
+    /// What becomes of proofs.
+    #[arg(long, value_enum, value_name = "HOW", default_value = "fri")]
+    aggregate: Aggregate,
+    /// Seconds to join two proofs [default: 1.1 to 1.9, published for p3-recursion on 2 cores].
+    #[arg(long, value_name = "TIME", value_parser = parse_seconds)]
+    join_seconds: Option<f64>,
+    /// Bytes of a joined proof [default: 451 to 496 kB, published].
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    join_bytes: Option<f64>,
+    /// Where two objects are joined.
+    #[arg(long, value_enum, value_name = "WHERE", default_value = "coordinator")]
+    joins: Joins,
+    /// Tasks that take longer: which part of them, and how many times as long, such as 5%:3x.
+    #[arg(long, value_name = "PART:FACTOR", value_parser = parse_stragglers)]
+    stragglers: Option<Stragglers>,
+    /// Workers that are lost: how many an hour each, such as 0.01/h, or in which part of tasks, such as 1%.
+    #[arg(long, value_name = "RATE/h|PART", value_parser = parse_loss)]
+    loss: Option<LossArg>,
+    /// How long until a loss is noticed.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_seconds, requires = "loss")]
+    loss_detect: f64,
+    /// How long until a lost worker is replaced, once that is noticed [default: never].
+    #[arg(long, value_name = "TIME", value_parser = parse_seconds, requires = "loss")]
+    loss_replace: Option<f64>,
+    /// A last step on the final object, such as a wrap in a pairing-based proof.
+    #[arg(long, value_name = "TIME", value_parser = parse_seconds)]
+    wrap: Option<f64>,
+    /// Price of a machine per hour.
+    #[arg(long, value_name = "PRICE/h", value_parser = parse_price)]
+    price: Option<f64>,
+    /// Price of 10^9 bytes that leave the executor's machine.
+    #[arg(long, value_name = "PRICE", value_parser = parse_price, requires = "price")]
+    egress_price: Option<f64>,
+    /// Tasks a worker is assigned beyond the one it works on.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    prefetch: u32,
+    /// Seed of everything random.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Times the job is simulated with the measurements resampled, for the error bar; fewer if the cluster is large.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    replicates: u32,
+    /// Vary one thing: machines=1,10,100, bandwidth=1Gb/s..1Tb/s, segment=14..20 or encoding=all.
+    #[arg(long, value_name = "AXIS=VALUES", value_parser = parse_sweep)]
+    sweep: Vec<SweepArg>,
+    /// Which encoding is fastest where, over two things: bandwidth×machines, say. --sweep gives other values.
+    #[arg(long, value_name = "AXIS×AXIS", value_parser = parse_map)]
+    map: Option<MapArg>,
+    /// Write everything here as JSON, inputs and timeline too.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Two axes; a type of its own, since clap takes an array for an argument given many times.
+type MapArg = [Axis; 2];
+
+/// What becomes of proofs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Aggregate {
+    /// They are returned.
+    None,
+    /// Joined in a binary tree of recursive proofs.
+    Fri,
+    /// Segments are folded instead, and their accumulators merged in a binary tree.
+    Fold,
+}
+
+/// Where two objects are joined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Joins {
+    /// On any worker: the coordinator sends both and gets the result.
+    Coordinator,
+    /// On one of the two workers that hold them.
+    InPlace,
+}
+
+impl ClusterArgs {
+    /// Refuses options that the ledger would ignore.
+    pub(super) fn refuse_with_note(&self) -> Result<()> {
+        let given = [
+            (!self.profile.is_empty(), "--profile"),
+            (!self.sweep.is_empty(), "--sweep"),
+            (self.map.is_some(), "--map"),
+            (self.out.is_some(), "--out"),
+        ];
+        match given.into_iter().find(|(given, _)| *given) {
+            Some((_, flag)) => Err(Error::Usage(format!(
+                "{flag} is of the cluster and has no effect on --note; leave one of them out"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Simulates, and prints what was asked for.
+pub(super) fn cluster(
+    args: &ClusterArgs,
+    shared: super::Cluster,
+    files: &[PathBuf],
+    format: Format,
+) -> Result<()> {
+    let started = Instant::now();
+    if format == Format::Markdown {
+        return Err(Error::Usage(
+            "--format markdown is of --note; the tables of --format text are Markdown".to_owned(),
+        ));
+    }
+    let mut bases = clusters(args, shared, files)?;
+    if let Some(out) = &args.out {
+        check_out(out, args, files)?;
+    }
+    let wanted = wanted(args, &bases[0])?;
+    let (text, json) = if args.sweep.is_empty() && args.map.is_none() {
+        let base = bases.swap_remove(0);
+        let (tried, cluster) = match &wanted[..] {
+            [(encoding, compression)] => (Vec::new(), with_encoding(&base, encoding, compression)),
+            several => {
+                let tried = try_encodings(&base, several)?;
+                let cluster = with_encoding(&base, &tried[0].encoding, &tried[0].compression);
+                (tried, cluster)
+            }
+        };
+        let outcome = simulate_cluster(&cluster)?;
+        let (inputs, _) = estimate_cluster(&cluster)?;
+        let elapsed = started.elapsed().as_secs_f64();
+        let report = ClusterReport::new(cluster, tried, inputs, outcome, elapsed);
+        let text = match format {
+            Format::Csv => report.to_csv(),
+            _ => report.to_text(),
+        };
+        (text, report.to_json())
+    } else {
+        let sweep = vary(args, &bases, &wanted)?;
+        let elapsed = started.elapsed().as_secs_f64();
+        let report = SweepReport::new(bases.swap_remove(0), sweep, elapsed);
+        let text = match format {
+            Format::Csv => report.to_csv(),
+            _ => report.to_text(),
+        };
+        (text, report.to_json())
+    };
+    if let Some(out) = &args.out {
+        write_out(out, &json)?;
+    }
+    let text = if format == Format::Json { json } else { text };
+    print(text.as_bytes())
+}
+
+fn vary(args: &ClusterArgs, bases: &[Cluster], wanted: &[(String, String)]) -> Result<Sweep> {
+    let mut given: Vec<(Axis, Vec<f64>)> = Vec::new();
+    let mut encodings = false;
+    for sweep in &args.sweep {
+        match sweep {
+            SweepArg::Encodings => encodings = true,
+            SweepArg::Axis(axis, values) => {
+                if given.iter().any(|(other, _)| other == axis) {
+                    return Err(Error::Usage(format!(
+                        "--sweep {}= is given twice; list its values once",
+                        axis.name()
+                    )));
+                }
+                given.push((*axis, values.clone()));
+            }
+        }
+    }
+    if encodings {
+        if !given.is_empty() || args.map.is_some() {
+            return Err(Error::Usage(
+                "--sweep encoding=all compares encodings at one point; leave out the other --sweep and --map"
+                    .to_owned(),
+            ));
+        }
+        let all = encodings_of(&bases[0]);
+        return try_all_encodings(&bases[0], &all);
+    }
+    let axes = match args.map {
+        Some(axes) => {
+            if let Some((axis, _)) = given.iter().find(|(axis, _)| !axes.contains(axis)) {
+                return Err(Error::Usage(format!(
+                    "--sweep {}= is no axis of --map; leave one of them out",
+                    axis.name()
+                )));
+            }
+            axes.map(|axis| {
+                let values = given.iter().find(|(other, _)| *other == axis);
+                values.map_or_else(|| default_values(axis, bases), |(_, values)| values.clone())
+            })
+            .into_iter()
+            .zip(axes)
+            .map(|(values, axis)| Varied { axis, values })
+            .collect()
+        }
+        None if given.len() == 1 => given
+            .into_iter()
+            .map(|(axis, values)| Varied { axis, values })
+            .collect(),
+        None => {
+            return Err(Error::Usage(
+                "two --sweep make a map: say which is across with --map".to_owned(),
+            ));
+        }
+    };
+    let best = args.encoding == "best" && args.compression == "best";
+    sweep(bases, axes, (!best).then_some(wanted))
+}
+
+fn default_values(axis: Axis, bases: &[Cluster]) -> Vec<f64> {
+    match axis {
+        Axis::Machines => spaced(axis, 1.0, 10_000.0),
+        Axis::Bandwidth => spaced(axis, 1e8, 1e12),
+        Axis::Segment => {
+            let sizes = bases.iter().map(|base| base.executor.log_cycles);
+            let mut sizes: Vec<f64> = sizes.map(f64::from).collect();
+            sizes.sort_by(f64::total_cmp);
+            sizes.dedup();
+            sizes
+        }
+    }
+}
+
+/// The encodings that were asked for, of those that were measured.
+fn wanted(args: &ClusterArgs, cluster: &Cluster) -> Result<Vec<(String, String)>> {
+    let name = |given: &str, parse: &dyn Fn(&str) -> Result<(), String>| match given {
+        "best" => Ok(()),
+        given => parse(given).map_err(Error::Usage),
+    };
+    name(&args.encoding, &|name| parse_encoding(name).map(|_| ()))?;
+    name(&args.compression, &|name| {
+        parse_compression(name).map(|_| ())
+    })?;
+    let is = |given: &str, name: &str| given == "best" || given == name;
+    if args.encoding != "best" && args.compression != "best" {
+        return Ok(vec![(args.encoding.clone(), args.compression.clone())]);
+    }
+    let mut found = encodings_of(cluster);
+    found.retain(|(encoding, compression)| {
+        is(&args.encoding, encoding) && is(&args.compression, compression)
+    });
+    if found.is_empty() {
+        // One that was not measured, or that no cluster can use: the simulation says why.
+        let compression = match &*args.compression {
+            "best" => "raw",
+            given => given,
+        };
+        if args.encoding != "best" {
+            return Ok(vec![(args.encoding.clone(), compression.to_owned())]);
+        }
+        return Err(Error::Usage(format!(
+            "no encoding in --compression {compression} was measured on all machines"
+        )));
+    }
+    Ok(found)
+}
+
+/// The cluster at every segment size that all files have, the wanted one first.
+fn clusters(args: &ClusterArgs, shared: super::Cluster, files: &[PathBuf]) -> Result<Vec<Cluster>> {
+    let others = files
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<Vec<_>>>()?;
+    // Without --profile the files are one machine's.
+    let mut kinds: Vec<(String, Option<u64>, f64, Vec<AnyFile>)> = Vec::new();
+    for profile in &args.profile {
+        let path = Path::new(&profile.path);
+        let mut own = vec![read(path)?];
+        own.extend(others.iter().cloned());
+        let name = path.file_stem().map_or(profile.path.clone(), |name| {
+            name.to_string_lossy().into_owned()
+        });
+        kinds.push((name, profile.count, profile.speed, own));
+    }
+    if kinds.is_empty() {
+        if others.is_empty() {
+            return Err(Error::Usage(
+                "nothing to model; give result files (rewit run --out FILE) as FILE or --profile FILE, or --note"
+                    .to_owned(),
+            ));
+        }
+        kinds.push(("workers".to_owned(), None, 1.0, others));
+    }
+    let counted = kinds
+        .iter()
+        .filter(|(_, count, ..)| count.is_some())
+        .count();
+    if counted != 0 && counted != kinds.len() {
+        return Err(Error::Usage(
+            "some --profile have a :COUNT and some have not; give all of them one, or none and --machines"
+                .to_owned(),
+        ));
+    }
+    let mut all = Vec::new();
+    for (name, count, speed, files) in &kinds {
+        let mut found = costs(&files[..])?;
+        // Files given beside a profile bring it costs of folding, not machines of their own.
+        let own = costs(&files[..1]);
+        if let (false, Ok(own)) = (args.profile.is_empty(), own) {
+            found.truncate(own.len());
+        }
+        all.push((name, count.unwrap_or(1), *speed, found, link_of(files)));
+    }
+    let guest = match &args.guest {
+        Some(guest) => guest.clone(),
+        None => all[0].3[0].guest.clone(),
+    };
+    let backend = args.backend.as_deref();
+    let fits = |costs: &&Costs| {
+        costs.guest == guest && backend.is_none_or(|backend| costs.backend == backend)
+    };
+    let mut sizes: Vec<u32> = all[0].3.iter().filter(fits).map(|c| c.log_cycles).collect();
+    if sizes.is_empty() {
+        let mut known: Vec<String> = all[0]
+            .3
+            .iter()
+            .map(|costs| format!("{} on {}", costs.guest, costs.backend))
+            .collect();
+        known.dedup();
+        return Err(Error::Usage(format!(
+            "no run of guest {guest} on {} in the first profile; it has {} (--guest, --backend)",
+            backend.unwrap_or("any backend"),
+            known.join(", ")
+        )));
+    }
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    sizes.dedup();
+    let usable = |costs: &&Costs| match args.aggregate {
+        Aggregate::Fold => costs.fold.is_some(),
+        _ => costs.proof.is_some(),
+    };
+    let first = match args.segment_log_cycles {
+        Some(size) if sizes.contains(&size) => size,
+        Some(size) => {
+            let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
+            return Err(Error::Usage(format!(
+                "--segment-log-cycles {size} was not measured; the first profile has {}",
+                sizes.join(", ")
+            )));
+        }
+        None => {
+            let mut proven = all[0].3.iter().filter(fits).filter(usable);
+            let largest = proven.by_ref().map(|costs| costs.log_cycles).max();
+            largest.unwrap_or(sizes[0])
+        }
+    };
+    sizes.retain(|&size| size != first);
+    sizes.insert(0, first);
+
+    let machines = whole("--machines", shared.machines)?;
+    let cycles = whole("--cycles", shared.cycles)?.unwrap_or(1_000_000_000);
+    let mut found = Vec::new();
+    for size in sizes {
+        let mut groups = Vec::new();
+        for (name, count, speed, costs, link) in &all {
+            let mut at_size = costs.iter().filter(fits).filter(|c| c.log_cycles == size);
+            let Some(costs) = at_size.clone().find(usable).or_else(|| at_size.next()) else {
+                break;
+            };
+            groups.push(Group {
+                name: (*name).clone(),
+                count: *count,
+                costs: costs.clone(),
+                link: link_cost(args.link, link.as_ref()),
+                speed: *speed,
+                price: args.price.map(|price| Quantity::declared(price, "--price")),
+            });
+        }
+        if groups.len() < all.len() {
+            if size == first {
+                return Err(Error::Usage(format!(
+                    "{} has no run of guest {guest} in segments of 2^{size} cycles; give profiles of one guest and size",
+                    all[groups.len()].0
+                )));
+            }
+            continue;
+        }
+        let executor_link = args.executor_link.or(args.link);
+        let cluster = Cluster {
+            cycles,
+            executor: groups[0].costs.clone(),
+            executor_link: link_cost(executor_link, all[0].4.as_ref()),
+            executor_price: groups[0].price.clone(),
+            groups,
+            encoding: String::new(),
+            compression: String::new(),
+            aggregation: aggregation(args)?,
+            placement: match args.joins {
+                Joins::Coordinator => Placement::Coordinator,
+                Joins::InPlace => Placement::InPlace,
+            },
+            stragglers: args.stragglers,
+            loss: args.loss.map(|loss| {
+                let (per_hour, per_task) = match loss {
+                    LossArg::PerHour(rate) => (rate, 0.0),
+                    LossArg::PerTask(part) => (0.0, part),
+                };
+                Loss {
+                    per_hour,
+                    per_task,
+                    detection_seconds: args.loss_detect,
+                    replacement_seconds: args.loss_replace,
+                }
+            }),
+            wrap: args
+                .wrap
+                .map(|seconds| Quantity::declared(seconds, "--wrap")),
+            switch: args.switch.map(|bps| Quantity::declared(bps, "--switch")),
+            egress_price: args
+                .egress_price
+                .map(|price| Quantity::declared(price, "--egress-price")),
+            prefetch: args.prefetch,
+            seed: args.seed,
+            replicates: args.replicates,
+        };
+        let machines = machines.or((counted == 0).then_some(1000));
+        found.push(match machines {
+            Some(machines) => with_machines(&cluster, machines),
+            None => cluster,
+        });
+    }
+    Ok(found)
+}
+
+/// A number that counts something.
+fn whole(flag: &str, value: Option<f64>) -> Result<Option<u64>> {
+    match value {
+        None => Ok(None),
+        Some(value) if value >= 1.0 && value <= 1e15 && value.fract() == 0.0 => {
+            Ok(Some(value as u64))
+        }
+        Some(value) => Err(Error::Usage(format!(
+            "{flag} {value}: expected a whole number from 1 to 1e15"
+        ))),
+    }
+}
+
+fn aggregation(args: &ClusterArgs) -> Result<Aggregation> {
+    let given = args.join_seconds.is_some() || args.join_bytes.is_some();
+    let Aggregation::Fri {
+        join_seconds,
+        join_bytes,
+    } = Aggregation::published_fri()
+    else {
+        return Ok(Aggregation::None);
+    };
+    match args.aggregate {
+        Aggregate::Fri => Ok(Aggregation::Fri {
+            join_seconds: args
+                .join_seconds
+                .map_or(join_seconds, |s| Quantity::declared(s, "--join-seconds")),
+            join_bytes: args
+                .join_bytes
+                .map_or(join_bytes, |b| Quantity::declared(b, "--join-bytes")),
+        }),
+        _ if given => Err(Error::Usage(
+            "--join-seconds and --join-bytes are of --aggregate fri; leave them out".to_owned(),
+        )),
+        Aggregate::None => Ok(Aggregation::None),
+        Aggregate::Fold => Ok(Aggregation::Fold),
+    }
+}
+
+/// The first link in the files.
+fn link_of(files: &[AnyFile]) -> Option<Link> {
+    files.iter().find_map(|file| file.link().cloned())
+}
+
+/// The link given, or that of a file, or a common one.
+fn link_cost(given: Option<LinkArg>, file: Option<&Link>) -> LinkCost {
+    let of_file = |value: f64| {
+        file.map(|link| Quantity {
+            value,
+            kind: link.kind,
+            samples: Vec::new(),
+            source: format!("link of the file: {}", link.description),
+        })
+    };
+    let latency = file.and_then(|link| of_file(link.latency_seconds));
+    let latency = latency.unwrap_or_else(|| Quantity::declared(LATENCY, "assumed"));
+    match given {
+        Some(LinkArg {
+            bits_per_second,
+            latency_seconds,
+        }) => LinkCost {
+            bits_per_second: Quantity::declared(bits_per_second, "--link"),
+            latency_seconds: latency_seconds.map_or(latency, |s| Quantity::declared(s, "--link")),
+        },
+        None => LinkCost {
+            bits_per_second: file
+                .and_then(|link| of_file(link.bits_per_second))
+                .unwrap_or_else(|| Quantity::declared(BANDWIDTH, "assumed")),
+            latency_seconds: latency,
+        },
+    }
+}
+
+/// Refuses to overwrite what is no model of ours, or a file that is read.
+fn check_out(out: &Path, args: &ClusterArgs, files: &[PathBuf]) -> Result<()> {
+    let mut read: Vec<(&str, &Path)> = args
+        .profile
+        .iter()
+        .map(|profile| ("--profile", Path::new(&profile.path)))
+        .collect();
+    read.extend(files.iter().map(|path| ("FILE", path.as_path())));
+    refuse_same("--out", out, &read)?;
+    let Ok(found) = fs::metadata(out) else {
+        return Ok(());
+    };
+    if !found.is_file() && !found.is_dir() || found.is_file() && found.len() == 0 {
+        return Ok(());
+    }
+    let ours = found.is_file()
+        && read_file_up_to(out, MAX_BYTES as u64)
+            .map_err(failed(format!("--out {}", out.display())))?
+            .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok())
+            .and_then(|value| Some(value.get("format")?.as_str()?.starts_with(CLUSTER_FORMAT)))
+            .unwrap_or(false);
+    if ours {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "--out {} is there already and is no model of a cluster; choose another file",
+        out.display()
+    )))
+}
+
+/// Writes a file whole, under its name once it is complete.
+fn write_out(out: &Path, text: &str) -> Result<()> {
+    let name = failed(format!("--out {}", out.display()));
+    let special = fs::metadata(out).is_ok_and(|file| !file.is_file());
+    if special {
+        return fs::write(out, text).map_err(name);
+    }
+    let mut partial = out.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    report::write_text(&partial, text)?;
+    fs::rename(&partial, out).map_err(name)
+}
