@@ -22,6 +22,10 @@ const CYCLES: u64 = 1_000_000_000;
 const BANDWIDTH: f64 = 10e9;
 /// Replicates of the error bar.
 const REPLICATES: u32 = 50;
+/// Most segments of which so many simulations are made as the error bar and the map take.
+const MANY_SEGMENTS: u64 = 4096;
+/// Most segments that are simulated at all.
+const MAX_SEGMENTS: u64 = 1 << 16;
 
 /// A timeline, what binds, and a map of the fastest encoding.
 pub(super) fn section(data: &Data<'_>, costs: &[Costs]) -> Section {
@@ -35,14 +39,24 @@ pub(super) fn section(data: &Data<'_>, costs: &[Costs]) -> Section {
         ));
         return section;
     };
+    let segments = CYCLES.div_ceil(costs.segment_cycles());
+    if segments > MAX_SEGMENTS {
+        section.push(parts::missing(&format!(
+            "{} segments of 2^{} cycles are more than a page simulates; `rewit model` does.",
+            format_count(segments),
+            costs.log_cycles
+        )));
+        return section;
+    }
     match simulate(data, costs) {
-        Ok((outcome, map)) => show(&mut section, data, costs, &outcome, map),
+        Ok((outcome, map)) => show(&mut section, data, costs, &outcome, map.as_ref()),
         Err(error) => section.push(parts::missing(&plain(&error.to_string(), 300))),
     }
     section
 }
 
 fn cluster(data: &Data<'_>, costs: &Costs) -> Cluster {
+    let few = CYCLES.div_ceil(costs.segment_cycles()) <= MANY_SEGMENTS;
     let measured = data.sources.iter().find_map(|source| source.file.link());
     let link = match measured {
         Some(link) => {
@@ -81,12 +95,12 @@ fn cluster(data: &Data<'_>, costs: &Costs) -> Cluster {
         egress_price: None,
         prefetch: 1,
         seed: 1,
-        replicates: REPLICATES,
+        replicates: if few { REPLICATES } else { 0 },
     }
 }
 
 /// The cluster in its fastest encoding, and which is fastest for other machines and links.
-fn simulate(data: &Data<'_>, costs: &Costs) -> Result<(Outcome, Sweep)> {
+fn simulate(data: &Data<'_>, costs: &Costs) -> Result<(Outcome, Option<Sweep>)> {
     let base = cluster(data, costs);
     let at = |axis, values: Vec<f64>| Varied { axis, values };
     let here = at(Axis::Machines, vec![MACHINES as f64]);
@@ -96,14 +110,17 @@ fn simulate(data: &Data<'_>, costs: &Costs) -> Result<(Outcome, Sweep)> {
         return Err(crate::Error::Usage("no encoding can be simulated".into()));
     };
     let outcome = simulate_cluster(&with_encoding(&base, &best.encoding, &best.compression))?;
+    if base.num_segments() > MANY_SEGMENTS {
+        return Ok((outcome, None));
+    }
     let bandwidths = (0..=8).map(|i| 10f64.powf(8.0 + 0.5 * f64::from(i))).collect();
     let machines = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0].to_vec();
     let axes = vec![at(Axis::Bandwidth, bandwidths), at(Axis::Machines, machines)];
     let map = sweep(std::slice::from_ref(&base), axes, None)?;
-    Ok((outcome, map))
+    Ok((outcome, Some(map)))
 }
 
-fn show(section: &mut Section, data: &Data<'_>, costs: &Costs, outcome: &Outcome, map: Sweep) {
+fn show(section: &mut Section, data: &Data<'_>, costs: &Costs, outcome: &Outcome, map: Option<&Sweep>) {
     let cluster = cluster(data, costs);
     let link = &cluster.executor_link.bits_per_second;
     let about = format!(
@@ -116,13 +133,13 @@ fn show(section: &mut Section, data: &Data<'_>, costs: &Costs, outcome: &Outcome
     );
     let makespan = &outcome.makespan_seconds;
     section.push(html! {
-        p .headline { "Modelled: " data value=(makespan.value) { (seconds_in_words(makespan.value)) } (parts::tag(makespan.kind))
+        p .headline { "Modelled: " data value=[parts::raw(makespan.value)] { (seconds_in_words(makespan.value)) } (parts::tag(makespan.kind))
             @if let Some(bar) = outcome.interval {
                 " (" (seconds_in_words(bar.low)) " to " (seconds_in_words(bar.high)) ", 95 % of " (bar.replicates) " replicates)"
             }
             "; " (plain(&outcome.bottleneck.sentence, 400)) "."
         }
-        p { (about) data value=(link.value) { (format_bits(link.value)) } (parts::tag(link.kind))
+        p { (about) data value=[parts::raw(link.value)] { (format_bits(link.value)) } (parts::tag(link.kind))
             ", shipped as " code { (plain(&outcome.encoding, 40)) } " (" (plain(&outcome.compression, 20)) "), the fastest here; joins as published \
              for other code" (parts::tag(Kind::Declared)) ". " code { "rewit model" } " simulates any other." }
     });
@@ -150,12 +167,12 @@ fn show(section: &mut Section, data: &Data<'_>, costs: &Costs, outcome: &Outcome
     );
     section.push(shares(outcome));
     section.push(transfers(outcome));
-    let title = "Which encoding is fastest for a whole cluster".to_owned();
+    let title = "Which encoding is fastest for a whole cluster (pale: another is within 1 %)".to_owned();
     section.plot(
-        map_of(&map).and_then(|data_of_map| Figure::map("cluster-map", &title, &data.source(), data_of_map)),
+        map.and_then(map_of).and_then(|data_of_map| Figure::map("cluster-map", &title, &data.source(), data_of_map)),
         "Modelled: the encoding of the least makespan, each in its best compression. Pale: another encoding is within \
          1 %, less than the samples can tell.",
-        "No encoding could be simulated.",
+        "Segments this small make too many simulations for a map in a page; `rewit model --map` draws it.",
     );
     let inputs = outcome.inputs.iter().map(|input| {
         let quantity = &input.quantity;

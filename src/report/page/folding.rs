@@ -36,7 +36,7 @@ fn tables(file: &FoldingFile) -> Vec<maud::Markup> {
             dl .answers aria-label="The note's questions" {
                 @for answer in answers.iter().take(50) {
                     dt { (plain(&answer.question, 300)) }
-                    dd { (plain(&answer.answer, 1500)) }
+                    dd { (plain(&answer.answer, 1500)) " " (parts::tag(Kind::Modelled)) }
                 }
             }
         });

@@ -65,7 +65,7 @@ fn figure(figure: &Figure) -> Markup {
     let words = plain(&format_figure(figure.value, figure.unit), 40);
     html! {
         @if !figure.name.is_empty() { span .what { (plain(&figure.name, 100)) } " " }
-        data value=(figure.value) title=(plain(&figure.source, 200)) { (words) }
+        data value=[parts::raw(figure.value)] title=(plain(&figure.source, 200)) { (words) }
         (tag(figure.kind))
     }
 }

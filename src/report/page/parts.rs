@@ -63,11 +63,18 @@ pub(super) fn code(text: &str) -> Cell {
     }
 }
 
+/// A number for programs that read the page; none if it is none.
+pub(super) fn raw(value: f64) -> Option<String> {
+    let plain = value == 0.0 || (1e-9..1e17).contains(&value.abs());
+    let text = if plain { value.to_string() } else { format!("{value:e}") };
+    value.is_finite().then_some(text)
+}
+
 /// A number in words, with its kind.
 pub(super) fn number(kind: Kind, words: String, value: f64) -> Cell {
     Cell {
         class: "n",
-        body: html! { data value=(value) { (words) } (tag(kind)) },
+        body: html! { data value=[raw(value)] { (words) } (tag(kind)) },
     }
 }
 

@@ -14,7 +14,8 @@ pub(super) fn section(data: &Data<'_>) -> Section {
     section.plot(
         proof_sizes(&rows, &data.runs, &data.foldings, &data.source()),
         "Discs are lengths of proofs that were made, verified from their bytes and refused with a bit changed; outlines \
-         are modelled. Bits are computed from the parameters.",
+         are modelled. Bits are computed from the parameters: the \
+         better of unique decoding and the Johnson bound.",
         "No proof is among the files; `rewit run --out FILE` makes one, `rewit proof-size --json FILE` a grid of them.",
     );
     let proofs: Vec<Vec<Cell>> = data.runs.iter().flat_map(|run| proofs_of(run)).collect();

@@ -40,6 +40,9 @@ pub(super) fn section(data: &Data<'_>) -> Section {
 fn files(data: &Data<'_>) -> Markup {
     let row = |source: &Source| {
         let tool = source.file.tool();
+        let mut build = vec![tool.profile.as_str()];
+        build.extend(tool.features.iter().map(String::as_str));
+        let build = build.join(", ");
         let state = match (source.file.complete(), tool.git_dirty) {
             (true, false) => "complete",
             (true, true) => "complete; built from modified sources",
@@ -52,14 +55,13 @@ fn files(data: &Data<'_>) -> Markup {
             text(source.file.created()),
             text(&tool.version),
             code(&tool.git_commit),
-            text(&tool.profile),
-            text(&tool.features.join(" ")),
+            text(&build),
             text(state),
             code(&source.blake3),
         ]
     };
     let head = [
-        "file", "kind", "started", "version", "commit", "build", "features", "state", "BLAKE3",
+        "file", "kind", "started", "version", "commit", "build", "state", "BLAKE3",
     ];
     parts::table("Files", &head, data.sources.iter().map(row))
 }

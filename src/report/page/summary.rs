@@ -38,7 +38,7 @@ pub(super) fn conclusions(data: &Data<'_>) -> Markup {
             }
             @for (about, lines) in &said {
                 @for (i, line) in lines.iter().enumerate() {
-                    p .headline[i == 0] { (sentence(line)) @if i == 0 { " " (tag(Kind::Modelled)) } }
+                    p .headline[i == 0] { (sentence(line)) " " (tag(Kind::Modelled)) }
                 }
                 p .about { (about) }
             }

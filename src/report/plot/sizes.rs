@@ -116,7 +116,7 @@ pub(in crate::report) fn proof_sizes(
         source,
         Plot::Chart(Chart {
             x: Axis {
-                name: "provable bits (the better of unique decoding and Johnson, computed)".into(),
+                name: "provable bits (computed)".into(),
                 scale: x,
                 format: |bits| format!("{bits:.0}"),
             },
