@@ -6,6 +6,7 @@ mod command;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use chromium::{Browser, browser};
 use command::*;
@@ -38,13 +39,28 @@ fn block() -> ResultFile {
 }
 
 /// Writes the report of files, by the command.
-fn report(dir: &Dir, files: &[&Path]) -> PathBuf {
-    let out = dir.path("report.html");
+fn report(name: &str, files: &[&Path]) -> PathBuf {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let mut args: Vec<&str> = vec!["report"];
     args.extend(files.iter().map(|file| file.to_str().unwrap()));
     args.extend(["-o", out.to_str().unwrap()]);
     expect(0, &args);
     out
+}
+
+/// The report of a run, made once for all tests.
+fn block_page() -> &'static Path {
+    static PAGE: OnceLock<PathBuf> = OnceLock::new();
+    PAGE.get_or_init(|| report("block.html", &[&published("-block.json")]))
+}
+
+/// The report of files of all kinds, which has every plot that there is data for.
+fn full_page() -> &'static Path {
+    static PAGE: OnceLock<PathBuf> = OnceLock::new();
+    PAGE.get_or_init(|| {
+        let files = ["-block.json", "-fold.json", "-proof-size.json"].map(published);
+        report("full.html", &files.each_ref().map(PathBuf::as_path))
+    })
 }
 
 /// Pseudo-random numbers, log-uniform over `10^from..10^to`.
@@ -108,8 +124,7 @@ fn press(browser: &mut Browser, id: &str, key: &str, code: u32) {
 #[test]
 fn numbers_read_as_those_of_the_command_line() {
     let Some(mut browser) = browser() else { return };
-    let dir = Dir::new();
-    browser.open(&report(&dir, &[&published("-block.json")]), "");
+    browser.open(block_page(), "");
     let mut values = vec![0.0, 0.5, 1.0, 1.5, 2.5, 999.4, 999.5, 1e21, 1e22, 1.5e30];
     // Where digits and units change, a hair to either side; and ties, which are multiples of a power of two.
     for scale in [1e-6, 1e-3, 1.0, 1e3, 1e6, 1e9, 1e12] {
@@ -147,8 +162,7 @@ fn numbers_read_as_those_of_the_command_line() {
 #[test]
 fn models_are_those_of_the_library() {
     let Some(mut browser) = browser() else { return };
-    let dir = Dir::new();
-    browser.open(&report(&dir, &[&published("-block.json")]), "");
+    browser.open(block_page(), "");
 
     let mut sizes = vec![0.0, 1.0, 1e9];
     sizes.extend(spread(2, 0.0, 12.0).take(6));
@@ -224,8 +238,7 @@ fn models_are_those_of_the_library() {
 #[test]
 fn the_closed_form_is_that_of_the_library() {
     let Some(mut browser) = browser() else { return };
-    let dir = Dir::new();
-    browser.open(&report(&dir, &[&published("-block.json")]), "");
+    browser.open(block_page(), "");
     let (mut counts, mut bytes, mut times) = (
         spread(6, 0.0, 5.0),
         spread(7, 2.0, 9.0),
@@ -411,10 +424,9 @@ fn check_times(browser: &mut Browser, result: &ResultFile, bandwidth: f64, laten
 #[test]
 fn times_are_those_of_the_command_line() {
     let Some(mut browser) = browser() else { return };
-    let dir = Dir::new();
-    let (result, page) = (block(), report(&dir, &[&published("-block.json")]));
+    let (result, page) = (block(), block_page());
     let printed = printed(&result);
-    browser.open(&page, "");
+    browser.open(page, "");
     // Typed, on the links of the command's table.
     for gbps in LINKS_GBPS {
         type_into(&mut browser, "bw", &gbps.to_string());
@@ -435,11 +447,11 @@ fn times_are_those_of_the_command_line() {
         &[1e6, 1e8, 3.3e9, 1.88e11, 1.89e11, 1e13],
         &[0.0, 5e-5, 0.123_456_789, 10.0],
     ) {
-        browser.open(&page, &format!("#bw={bandwidth:e}&latency={latency:e}"));
+        browser.open(page, &format!("#bw={bandwidth:e}&latency={latency:e}"));
         check_times(&mut browser, &result, bandwidth, latency);
     }
     // By the keyboard: a step of a slider is a hundredth of a decade, to three digits.
-    browser.open(&page, "");
+    browser.open(page, "");
     press(&mut browser, "calculator-bw-slider", "ArrowRight", 39);
     check_times(&mut browser, &result, 1.02e10, 0.0);
     press(&mut browser, "calculator-bw-slider", "End", 35);
@@ -447,10 +459,9 @@ fn times_are_those_of_the_command_line() {
 }
 
 #[test]
-fn the_ledger_is_that_of_the_library() {
+fn the_ledger_is_that_of_the_command_line() {
     let Some(mut browser) = browser() else { return };
-    let dir = Dir::new();
-    let page = report(&dir, &[&published("-block.json")]);
+    let page = block_page();
     let note = [1000.0, 1e9, 1e6, 50e6, 250e3];
     for ([machines, cycles, segment, snapshot, stark], bw) in [
         (note, 10e9),
@@ -467,13 +478,34 @@ fn the_ledger_is_that_of_the_library() {
         };
         inputs.check().unwrap();
         browser.open(
-            &page,
+            page,
             &format!(
                 "#machines={machines}&cycles={cycles}&segment={segment}&snapshot={snapshot}&stark={stark}&bw={bw}"
             ),
         );
         let shown = cells(&mut browser, "calculator-ledger");
-        let expected = json!(ledger(&inputs));
+        let numbers = [machines, cycles, segment, snapshot, stark].map(|number| number.to_string());
+        let [machines, cycles, segment, snapshot, stark] = numbers.each_ref().map(String::as_str);
+        let (printed, _) = expect(
+            0,
+            &[
+                "model",
+                "--note",
+                "--machines",
+                machines,
+                "--cycles",
+                cycles,
+                "--segment-cycles",
+                segment,
+                "--snapshot",
+                snapshot,
+                "--stark",
+                stark,
+                "--json",
+            ],
+        );
+        let printed: Value = serde_json::from_str(&printed).unwrap();
+        let expected = &printed["note"]["scenarios"][0]["ledger"];
         for (name, cell) in shown.as_object().unwrap() {
             let expected = expected[name].as_f64().unwrap();
             close(value(&cell["amount"]), expected, name);
@@ -499,10 +531,106 @@ fn the_ledger_is_that_of_the_library() {
 }
 
 #[test]
+fn the_cluster_is_that_of_the_command_line() {
+    let Some(mut browser) = browser() else { return };
+    let file = published("-block.json");
+    let file = file.to_str().unwrap();
+    // Machines, cycles, bandwidth, latency in microseconds, encoding, compression, aggregation; as CLI and fragment.
+    let cases = [
+        ("1000", "1e9", "10", "50", "pages-1k", "lz4", "fri"),
+        ("1000", "1000000001", "1", "0", "witness", "zstd", "fri"),
+        ("7", "1e9", "100", "1000", "reads", "raw", "none"),
+        ("1", "1", "0.1", "5", "image", "raw", "fri"),
+        ("64", "3e8", "25", "10", "input", "lz4", "none"),
+    ];
+    for case in cases {
+        let (machines, cycles, gbps, micros, encoding, compression, aggregation) = case;
+        let link = format!("{gbps}Gb/s,{micros}us");
+        let (printed, _) = expect(
+            0,
+            &[
+                "model",
+                "--profile",
+                file,
+                "--machines",
+                machines,
+                "--cycles",
+                cycles,
+                "--link",
+                &link,
+                "--encoding",
+                encoding,
+                "--compression",
+                compression,
+                "--aggregate",
+                aggregation,
+                "--replicates",
+                "0",
+                "--json",
+            ],
+        );
+        let printed: Value = serde_json::from_str(&printed).unwrap();
+        let expected = &printed["outcome"]["estimate"];
+        browser.open(
+            block_page(),
+            &format!(
+                "#machines={machines}&cycles={cycles}&bw={gbps}e9&latency={micros}e-6&encoding={encoding}.{compression}\
+                 &aggregation={aggregation}"
+            ),
+        );
+        let shown = cells(&mut browser, "calculator-estimate");
+        assert_eq!(shown.as_object().unwrap().len(), 6);
+        for (name, cell) in shown.as_object().unwrap() {
+            let seconds = expected[name].as_f64().unwrap();
+            close(
+                value(&cell["amount"]),
+                seconds,
+                &format!("{name}, {case:?}"),
+            );
+            assert_eq!(
+                cell["amount"]["text"],
+                format_seconds(seconds),
+                "{name}, {case:?}"
+            );
+        }
+        // The bound is one: no schedule of the simulation is faster.
+        let makespan = printed["outcome"]["makespan_seconds"]["value"]
+            .as_f64()
+            .unwrap();
+        let bound = expected["makespan_seconds"].as_f64().unwrap();
+        assert!(
+            bound <= makespan * (1.0 + 1e-12),
+            "{bound} {makespan} {case:?}"
+        );
+        let sentence = browser.eval("document.getElementById('calculator-bound').textContent");
+        let sentence = sentence.as_str().unwrap();
+        let binding = expected["binding"].as_str().unwrap();
+        for words in [
+            &format!("{encoding}, {compression}"),
+            &format_seconds(bound),
+            binding,
+            "modelled",
+        ] {
+            assert!(sentence.contains(words), "{sentence}: {words}");
+        }
+    }
+    // Without an encoding in the fragment: the one of the least bound.
+    let least = "(() => { const least = (name) => { location.hash = `#encoding=${name}`; return new Promise((done) => \
+        setTimeout(() => done(Number(document.querySelector('#calculator-estimate [data-key=makespan_seconds] \
+        [data-name=amount]').dataset.value)), 30)); }; return (async () => { const list = []; for (const option of \
+        [...document.getElementById('calculator-encoding').options].map((o) => o.value)) list.push(await least(option)); \
+        return list; })(); })()";
+    browser.open(block_page(), "");
+    let found: Vec<f64> = serde_json::from_value(browser.eval(least)).unwrap();
+    assert!(found.len() > 20, "{}", found.len());
+    let others = found[1..].iter().copied().fold(f64::INFINITY, f64::min);
+    assert_eq!(found[0], others);
+}
+
+#[test]
 fn hostile_fragments_are_kept_within_limits() {
     let Some(mut browser) = browser() else { return };
-    let dir = Dir::new();
-    let (result, page) = (block(), report(&dir, &[&published("-block.json")]));
+    let (result, page) = (block(), block_page());
     // A fragment, and the bandwidth and latency it leads to.
     let cases = [
         ("#bw=NaN&latency=-1", 1e10, 0.0),
@@ -524,7 +652,7 @@ fn hostile_fragments_are_kept_within_limits() {
     ];
     for (fragment, bandwidth, latency) in cases {
         browser.forget();
-        browser.open(&page, fragment);
+        browser.open(page, fragment);
         check_times(&mut browser, &result, bandwidth, latency);
         let ledger = cells(&mut browser, "calculator-ledger");
         assert_eq!(ledger["segments"]["text"], Value::Null);
@@ -532,7 +660,7 @@ fn hostile_fragments_are_kept_within_limits() {
         quiet(&mut browser, fragment);
     }
     let long = format!("#bw=2e10&x={}", "9".repeat(100_000));
-    browser.open(&page, &long);
+    browser.open(page, &long);
     check_times(&mut browser, &result, 2e10, 0.0);
     // So are numbers that are typed; nonsense changes nothing.
     type_into(&mut browser, "bw", "1e300");
@@ -574,9 +702,8 @@ fn quiet(browser: &mut Browser, what: &str) {
 #[test]
 fn settings_are_kept_in_the_address() {
     let Some(mut browser) = browser() else { return };
-    let dir = Dir::new();
-    let (result, page) = (block(), report(&dir, &[&published("-block.json")]));
-    browser.open(&page, "");
+    let (result, page) = (block(), block_page());
+    browser.open(page, "");
     assert_eq!(browser.eval("location.hash"), "");
     type_into(&mut browser, "bw", "42.5");
     type_into(&mut browser, "machines", "12");
@@ -585,7 +712,7 @@ fn settings_are_kept_in_the_address() {
          setTimeout(look, 20); look(); })",
     );
     let hash = hash.as_str().unwrap().to_owned();
-    browser.open(&page, &hash);
+    browser.open(page, &hash);
     check_times(&mut browser, &result, 42.5e9, 0.0);
     assert_eq!(
         browser.eval("document.getElementById('calculator-machines').value"),
@@ -604,16 +731,15 @@ fn settings_are_kept_in_the_address() {
 #[test]
 fn without_javascript_the_page_says_the_same() {
     let Some(mut browser) = browser() else { return };
-    let dir = Dir::new();
-    let page = report(&dir, &[&published("-block.json")]);
+    let page = block_page();
     let texts = "[...document.querySelectorAll('#calculator table, #calculator-fastest')].map((e) => e.innerText)";
     browser.resize(1280, 900);
-    browser.open(&page, "");
+    browser.open(page, "");
     let with = browser.eval(texts);
     let form = "getComputedStyle(document.getElementById('calculator-form')).display";
     assert_ne!(browser.eval(form), "none");
     browser.scripts(false);
-    browser.open(&page, "");
+    browser.open(page, "");
     assert_eq!(browser.eval(texts), with);
     assert_eq!(browser.eval(form), "none");
     let note = browser.eval("document.querySelector('#calculator noscript').innerText");
@@ -624,8 +750,7 @@ fn without_javascript_the_page_says_the_same() {
 #[test]
 fn every_input_has_a_name() {
     let Some(mut browser) = browser() else { return };
-    let dir = Dir::new();
-    browser.open(&report(&dir, &[&published("-block.json")]), "");
+    browser.open(block_page(), "");
     // As a screen reader has them.
     let tree = browser.call("Accessibility.getFullAXTree", json!({}));
     let mut found = 0;
@@ -644,12 +769,6 @@ fn every_input_has_a_name() {
     );
 }
 
-/// Files of all kinds: every plot that there is data for.
-fn everything(dir: &Dir) -> PathBuf {
-    let files = ["-block.json", "-fold.json", "-proof-size.json"].map(published);
-    report(dir, &files.each_ref().map(PathBuf::as_path))
-}
-
 /// What the page looks like, written under `target/report-shots/` for whoever wants to look.
 fn keep(name: &str, picture: &[u8]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-shots");
@@ -660,13 +779,12 @@ fn keep(name: &str, picture: &[u8]) {
 #[test]
 fn the_page_fits_desktop_and_phone() {
     let Some(mut browser) = browser() else { return };
-    let dir = Dir::new();
-    let page = everything(&dir);
+    let page = full_page();
     for width in WIDTHS {
         let height = if width < 600 { 844 } else { 900 };
         browser.resize(width, height);
         browser.forget();
-        browser.open(&page, "");
+        browser.open(page, "");
         quiet(&mut browser, &format!("{width} pixels"));
         let content = browser.eval("document.documentElement.scrollWidth");
         assert_eq!(content, width, "the page scrolls sideways");
@@ -736,11 +854,10 @@ fn contents(browser: &mut Browser, png: &[u8]) -> (u64, f64) {
 #[test]
 fn plots_are_saved() {
     let Some(mut browser) = browser() else { return };
-    let dir = Dir::new();
-    let page = everything(&dir);
+    let page = full_page();
     // On a phone, too, what is saved is the plot for wide pages.
     browser.resize(390, 844);
-    browser.open(&page, "");
+    browser.open(page, "");
     let folder = browser.downloads();
     let names = browser
         .eval("[...document.querySelectorAll('figure.plot')].map((figure) => figure.dataset.name)");
@@ -787,26 +904,40 @@ fn hostile_files_do_no_harm() {
     let elements = "[document.scripts.length, document.images.length, document.querySelectorAll('iframe, object, embed, \
         link, base, style').length, [...document.querySelectorAll('*')].filter((e) => \
         e.getAttributeNames().some((name) => name.startsWith('on'))).length]";
-    browser.open(&report(&dir, &[&published("-block.json")]), "");
+    browser.open(block_page(), "");
     let harmless = browser.eval(elements);
     assert_eq!(harmless, json!([2, 0, 1, 0]));
-    for text in HOSTILE {
-        let mut file: Value =
-            serde_json::from_slice(&fs::read(published("-block.json")).unwrap()).unwrap();
+    // A file for each text, all in one page, and each a choice of the calculator.
+    let mut files = Vec::new();
+    for (i, text) in HOSTILE.iter().enumerate() {
+        let bytes = fs::read(published("-block.json")).unwrap();
+        let mut file: Value = serde_json::from_slice(&bytes).unwrap();
         file["guest"]["name"] = json!(text);
         for name in ["cpu", "os", "kernel", "arch"] {
             file["hardware"][name] = json!(text);
         }
         file["notes"] = json!([text]);
-        let name = dir.file("hostile.json", file.to_string().as_bytes());
-        let page = report(&dir, &[Path::new(&name)]);
-        browser.forget();
-        browser.open(&page, "");
-        assert_eq!(browser.eval(elements), harmless, "{text}");
-        quiet(&mut browser, text);
+        files.push(PathBuf::from(
+            dir.file(&format!("{i}.json"), file.to_string().as_bytes()),
+        ));
+    }
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let page = report("hostile.html", &files);
+    browser.forget();
+    browser.open(&page, "");
+    assert_eq!(browser.eval(elements), harmless);
+    for (i, text) in HOSTILE.iter().enumerate() {
+        // Chosen as a user does, which shows the texts of the run.
+        browser.apply(
+            "(i) => { const select = document.getElementById('calculator-run'); select.value = i; \
+             select.dispatchEvent(new Event('input', {bubbles: true})); }",
+            &json!(i),
+        );
         check_times(&mut browser, &block(), 1e10, 0.0);
         let shown = browser
             .eval("document.getElementById('calculator-run').selectedOptions[0].textContent");
-        assert!(shown.as_str().unwrap().starts_with(&text[..10]), "{shown}");
+        assert!(shown.as_str().unwrap().starts_with(text), "{shown}");
     }
+    assert_eq!(browser.eval(elements), harmless);
+    quiet(&mut browser, "hostile files");
 }
