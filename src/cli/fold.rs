@@ -8,8 +8,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use rewit::fold::{CommitmentKey, Order};
 use rewit::measure::{
-    self, ClockSampler, FoldJob, FoldMeasurement, FoldParameters, FoldProgress, FoldableSegment,
-    Hardware,
+    self, FoldJob, FoldMeasurement, FoldParameters, FoldProgress, FoldableSegment, Hardware,
 };
 use rewit::report::{FoldingFile, StarkSize, format_count, format_seconds};
 use rewit::segment::Runner;
@@ -203,9 +202,7 @@ pub(crate) fn fold(args: &FoldArgs) -> Result<()> {
             _ => Ok(()),
         }
     };
-    let clocks = backend.watch_clocks();
     let measured = on!(&backend, backend => measure::fold(&job, backend, &mut report_progress));
-    let load = clocks.and_then(ClockSampler::finish);
     let measured = measured.and_then(peers);
     bar.finish_and_clear();
     if measured.is_err()
@@ -213,10 +210,7 @@ pub(crate) fn fold(args: &FoldArgs) -> Result<()> {
     {
         say(&format!("what was measured is in {}", left.display()));
     }
-    let mut result = file(measured?, true);
-    if let Some(gpu) = &mut result.hardware.gpu {
-        gpu.load = load;
-    }
+    let result = file(measured?, true);
     if let Some(out) = &out {
         out.finish(&result.to_json())?;
     }
