@@ -64,7 +64,9 @@ fn every_size_that_the_guest_fills() {
     }
     let link = file.link.as_ref().unwrap();
     assert_eq!(link.kind, Kind::Declared);
-    assert_eq!((link.bits_per_second, link.latency_seconds), (10e9, 50e-6));
+    assert_eq!(link.bits_per_second, 10e9);
+    // 50 · 10^-6, in floating point.
+    assert!((link.latency_seconds / 50e-6 - 1.0).abs() < 1e-12);
     let memory = file.hardware.memory_bandwidth.as_ref().unwrap();
     assert_eq!((memory.kind, memory.threads), (Kind::Measured, 2));
     let left: Vec<_> = fs::read_dir(dir.0.path()).unwrap().collect();
@@ -120,7 +122,6 @@ fn flags_that_do_not_go_together() {
     for link in [
         "fast",
         "0",
-        "-1",
         "10GB/s",
         "10Gb/s,",
         "10Gb/s,-1s",
