@@ -23,16 +23,17 @@ pub(crate) struct ModelArgs {
     /// Cycles of the computation [default: 1e9].
     #[arg(long, value_name = "N", value_parser = parse_number, allow_negative_numbers = true)]
     cycles: Option<f64>,
-    #[command(flatten)]
-    note: NoteArgs,
-    #[command(flatten)]
-    cluster: ClusterArgs,
     /// How to print.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     format: Format,
     /// The same as --format json.
     #[arg(long, conflicts_with = "format")]
     json: bool,
+    // Last, since their headings would hold for what follows.
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    note: NoteArgs,
 }
 
 /// Does what was asked for.
