@@ -13,7 +13,8 @@ pub use figure::format_figure;
 
 use super::costs::machine;
 use super::{AnyFile, Tool, costs, folded_sizes};
-use crate::measure::{Guest, Hardware, Kind};
+use crate::measure::{Guest, Hardware, Kind, Link};
+use crate::model::Quantity;
 use crate::model::note::{
     Evidence, Figure, Item, LedgerInputs, Line, Note, Part, Scenario, Unit, note,
 };
@@ -74,22 +75,25 @@ impl NoteReport {
     /// - `inputs`, `snapshots`: as for [`note`].
     ///
     /// # Errors
-    /// Those of [`costs`] and [`note`]; [`Error::Usage`] if there are files, but none with a run or a folding.
+    /// Those of [`costs`] and [`note`]; [`Error::Usage`] if there are files, but none with a run, a folding or a link.
     pub fn new(files: &[AnyFile], inputs: &LedgerInputs, snapshots: &[f64]) -> Result<Self> {
         let any_run = files.iter().any(|file| !file.runs().is_empty());
         let any_folding = files.iter().any(|file| !file.foldings().is_empty());
-        if !files.is_empty() && !any_run && !any_folding {
+        let any_link = files.iter().any(|file| file.link().is_some());
+        if !files.is_empty() && !any_run && !any_folding && !any_link {
             return Err(Error::Usage(
-                "no file has a run or a folding to take sizes from; give one of `rewit run --out FILE` \
-                 or `rewit fold --out FILE`"
+                "no file has a run, a folding or a link to compute with; give one of `rewit run --out \
+                 FILE`, `rewit fold --out FILE` or `rewit link probe --out FILE`"
                     .into(),
             ));
         }
         let measured_costs = if any_run { costs(files)? } else { Vec::new() };
         let folded = folded_sizes(files);
+        let latency_seconds = files.iter().find_map(AnyFile::link).map(latency);
         let evidence = Evidence {
             costs: &measured_costs,
             folded: &folded,
+            latency_seconds: latency_seconds.as_ref(),
         };
         Ok(Self {
             format: FORMAT.to_owned(),
@@ -154,7 +158,7 @@ impl NoteReport {
         ] {
             heading(out, style, 2, title)?;
             let of_part: Vec<&Line> = lines.iter().filter(|line| line.part == part).collect();
-            writeln!(out, "{}", line_table(style, &of_part, asked.is_some()))?;
+            writeln!(out, "{}\n", line_table(style, &of_part, asked.is_some()))?;
             for line in of_part.iter().filter(|line| !line.remark.is_empty()) {
                 writeln!(out, "- {}: {}.", line.what, line.remark)?;
             }
@@ -170,8 +174,8 @@ impl NoteReport {
         writeln!(out, "{}", link_table(style, scenarios))?;
         writeln!(
             out,
-            "Of the workers the mean, and after the stroke the first, which has the most: of every level's joins the \
-             first."
+            "Of workers the mean / the first, which has the most: segments, and the joins of every level, are handed out in \
+             turn from it on."
         )?;
         heading(
             out,
@@ -211,6 +215,17 @@ impl MeasuredBy {
             "{what} of {}, segments of 2^{log_cycles} cycles, on {machine}, {created}, commit {commit}{state}",
             guest.name
         )
+    }
+}
+
+/// A link's latency.
+fn latency(link: &Link) -> Quantity {
+    let (kind, samples) = (link.kind, Vec::new());
+    Quantity {
+        value: link.latency_seconds,
+        kind,
+        samples,
+        source: format!("link, {}", link.description),
     }
 }
 
@@ -403,7 +418,7 @@ fn transfer_table(style: Style, scenarios: &[Scenario]) -> Table {
             inputs,
             ledger,
         } = scenario;
-        let joins = |transfers: f64, total| format!("{} × = {}", count(transfers), bytes(total));
+        let joins = |transfers: f64, total| format!("{} ({})", bytes(total), count(transfers));
         let cells = [
             sized(inputs.snapshot_bytes, *shipment),
             sized(inputs.stark_bytes, *joined),
@@ -468,13 +483,17 @@ fn items(
     missing: &str,
 ) -> std::fmt::Result {
     let rows = items.iter().map(|item| (&*item.what, &*item.figures));
-    writeln!(out, "{}", figure_table(style, what, rows))?;
+    writeln!(out, "{}\n", figure_table(style, what, rows))?;
     for item in items {
         let none = item.figures.is_empty().then_some(missing);
-        let said = item.answer.as_deref().or(none);
+        let said = [
+            item.answer.as_deref().or(none),
+            Some(&*item.remark),
+            item.measure.as_deref(),
+        ];
         let said: Vec<&str> = said
             .into_iter()
-            .chain([&*item.remark])
+            .flatten()
             .filter(|text| !text.is_empty())
             .collect();
         if !said.is_empty() {

@@ -160,7 +160,11 @@ fn network(asked: Option<&LedgerInputs>) -> Vec<Line> {
         .and(carried),
         line("tree", Recursion, "the tree", Rounded, "")
             .says(750e6, Unit::Bytes)
-            .formula(asked, Unit::Bytes, "(sent + returned) × STARK", |_, l| l.tree_bytes),
+            .formula(asked, Unit::Bytes, "(sent + returned) × STARK", |_, l| l.tree_bytes)
+            .and([
+                Figure::modelled("sent", 2.0 * ledger(&NOTE).joins, Unit::Count, "2 × joins"),
+                Figure::modelled("returned", ledger(&NOTE).joins, Unit::Count, "joins"),
+            ]),
         line("aggregation", Recursion, "aggregation with the proofs returned", Rounded, "")
             .says(1e9, Unit::Bytes)
             .formula(asked, Unit::Bytes, "proofs returned + tree", |_, l| l.aggregation_bytes),

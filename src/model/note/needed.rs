@@ -3,8 +3,8 @@
 use super::lines::{GROTH16_BYTES, NOTE};
 use super::recomputed::{Evidence, encoding_name, image, least};
 use super::types::{Figure, Item, Unit};
-use super::{LedgerInputs, ledger, seconds_on_link};
-use crate::model::{Costs, GIGABIT, Quantity};
+use super::{Ledger, LedgerInputs, ledger, seconds_on_link};
+use crate::model::{Costs, GIGABIT, Quantity, SCALAR_BYTES};
 use crate::ship::{Compression, Encoding};
 
 /// Links that egress is computed for, in gigabits a second.
@@ -25,7 +25,7 @@ pub(super) fn needed(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Vec<Item>
     vec![
         executor(evidence, asked),
         egress(evidence, asked),
-        latency(asked),
+        latency(evidence, asked),
         compression(evidence),
         deduplication(evidence),
         metadata(evidence),
@@ -47,6 +47,7 @@ fn item(id: &str, what: &str, figures: Vec<Figure>, remark: &str) -> Item {
         answer: None,
         figures,
         remark: remark.to_owned(),
+        measure: None,
     }
 }
 
@@ -67,19 +68,19 @@ fn executor(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
         Figure::modelled(name, asked.cycles / hz.value, Unit::Seconds, source)
     };
     let published = |name: &str, megahertz: f64, source: &str| {
-        let hz = Quantity::declared(megahertz * 1e6, format!("published: {source}"));
+        let hz = Quantity::declared(megahertz * 1e6, source);
         seconds(name.into(), &hz)
     };
     let mut figures = vec![
         published(
             "at 43 MHz",
             43.0,
-            "RISC Zero rv32im 4.0.5, the slowest guest measured, one thread",
+            "declared, RISC Zero rv32im 4.0.5 on one thread of a Zen 5, its slowest guest",
         ),
         published(
             "at 86 MHz",
             86.0,
-            "RISC Zero rv32im 4.0.5, the fastest guest measured, one thread",
+            "declared, RISC Zero rv32im 4.0.5 on one thread of a Zen 5, its fastest guest",
         ),
     ];
     figures.extend(of_costs(evidence, |label, costs| {
@@ -136,22 +137,32 @@ fn egress(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
     )
 }
 
-fn latency(asked: &LedgerInputs) -> Item {
+fn latency(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
     let steps = ledger(asked).latencies;
     let formula = "2 for the segment and its proof, 2 a level of the tree";
+    let mut figures = vec![
+        Figure::modelled("transfers", steps, Unit::Count, formula),
+        Figure::modelled(
+            "at 1 ms one way",
+            steps * LATENCY_SECONDS,
+            Unit::Seconds,
+            "transfers × 1 ms, declared",
+        ),
+    ];
+    if let Some(latency) = evidence.latency_seconds {
+        figures.push(Figure::quantity("one way", latency, Unit::Seconds));
+        figures.push(Figure::modelled(
+            "at that latency",
+            steps * latency.value,
+            Unit::Seconds,
+            format!("transfers × {}", latency.source),
+        ));
+    }
     item(
         "latency",
         "latency of transfers that follow one another",
-        vec![
-            Figure::modelled("transfers", steps, Unit::Count, formula),
-            Figure::modelled(
-                "at 1 ms one way",
-                steps * LATENCY_SECONDS,
-                Unit::Seconds,
-                "transfers × 1 ms, declared",
-            ),
-        ],
-        "`rewit link probe` measures it",
+        figures,
+        "",
     )
 }
 
@@ -394,8 +405,16 @@ fn joins(asked: &LedgerInputs) -> Item {
 }
 
 fn merges(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
-    let levels = ledger(asked).levels;
-    let figures = of_costs(evidence, |label, costs| {
+    let Ledger {
+        levels, segments, ..
+    } = ledger(asked);
+    let mut figures = vec![Figure::modelled(
+        "common challenges",
+        2.0 * SCALAR_BYTES as f64 * segments,
+        Unit::Bytes,
+        "32 B from each segment's machine and as many back",
+    )];
+    figures.extend(of_costs(evidence, |label, costs| {
         let Some(fold) = &costs.fold else {
             return Vec::new();
         };
@@ -418,12 +437,12 @@ fn merges(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
                 Unit::Bytes,
             ),
         ]
-    });
+    }));
     item(
         "merges",
         "merging two accumulators",
         figures,
-        "all tables of two segments into one set",
+        "all tables of two segments into one set; both must have been folded under common challenges",
     )
 }
 

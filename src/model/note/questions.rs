@@ -24,19 +24,22 @@ pub(super) fn questions(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Vec<It
     ]
 }
 
+/// - `measured`: whether anything of it was measured; if not, `measure` says how.
 fn question(
     id: &str,
     what: &str,
     answer: Option<String>,
     figures: Vec<Figure>,
-    remark: &str,
+    measured: bool,
+    measure: &str,
 ) -> Item {
     Item {
         id: id.to_owned(),
         what: what.to_owned(),
         answer,
         figures,
-        remark: remark.to_owned(),
+        remark: String::new(),
+        measure: (!measured).then(|| measure.to_owned()),
     }
 }
 
@@ -58,7 +61,7 @@ fn counted(name: String, bytes: u64, source: &str) -> Figure {
 
 fn real(evidence: &Evidence<'_>) -> Item {
     let mut figures = Vec::new();
-    let mut answer = None;
+    let mut slower = None;
     for costs in evidence.costs {
         let Some(fold) = &costs.fold else { continue };
         let label = evidence.label(costs);
@@ -74,11 +77,7 @@ fn real(evidence: &Evidence<'_>) -> Item {
                 &proof.seconds,
                 Unit::Seconds,
             ));
-            answer = either(
-                fold.seconds.value > proof.seconds.value,
-                "real: folding a segment takes longer than proving it",
-                "imagined, as to time: folding a segment takes no longer than proving it",
-            );
+            slower = Some(slower == Some(true) || fold.seconds.value > proof.seconds.value);
         }
     }
     for size in evidence.folded {
@@ -89,11 +88,19 @@ fn real(evidence: &Evidence<'_>) -> Item {
             "bytes of the cpu table's accumulator by those of a chunk's cells, both counted",
         ));
     }
+    let answer = slower.and_then(|slower| {
+        either(
+            slower,
+            "real: folding a segment takes longer than proving it",
+            "imagined, as to time: folding a segment takes no longer than proving it",
+        )
+    });
     question(
         "costs-of-folding",
         "Are folding's costs real or imagined?",
         answer,
         figures,
+        slower.is_some(),
         "measure with `rewit fold --out FILE`, beside `rewit run --out FILE`",
     )
 }
@@ -148,7 +155,8 @@ fn reachable(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
         "Is a folded witness as small as the STARK reachable?",
         answer,
         figures,
-        "`rewit fold --sizes` measures other chunk sizes",
+        size.is_some(),
+        "measure chunk sizes with `rewit fold --out FILE`",
     )
 }
 
@@ -163,6 +171,7 @@ fn ratio(evidence: &Evidence<'_>) -> Item {
             "At what verifier-to-step ratio?",
             None,
             Vec::new(),
+            true,
             "",
         );
     };
@@ -204,12 +213,14 @@ fn ratio(evidence: &Evidence<'_>) -> Item {
         "At what verifier-to-step ratio?",
         answer,
         figures,
+        !evidence.folded.is_empty(),
         "measure with `rewit fold --out FILE`",
     )
 }
 
 fn metadata(evidence: &Evidence<'_>) -> Item {
     let mut figures = Vec::new();
+    let mut most: Option<f64> = None;
     for costs in evidence.costs {
         let Some(proof) = &costs.proof else { continue };
         let label = evidence.label(costs);
@@ -218,9 +229,11 @@ fn metadata(evidence: &Evidence<'_>) -> Item {
             &proof.statement_bytes,
             Unit::Bytes,
         ));
+        let share = proof.statement_bytes.value / proof.bytes.value.max(1.0);
+        most = Some(most.map_or(share, |most| most.max(share)));
         figures.push(Figure::modelled(
             format!("{label}, of the proof"),
-            proof.statement_bytes.value / proof.bytes.value.max(1.0),
+            share,
             Unit::Share,
             "statement / proof, both measured",
         ));
@@ -228,8 +241,9 @@ fn metadata(evidence: &Evidence<'_>) -> Item {
     question(
         "metadata",
         "How much receipt metadata?",
-        None,
+        most.map(|most| format!("at most {:.1} % of the proof", 100.0 * most)),
         figures,
+        most.is_some(),
         "measure with `rewit run --proofs 1 --out FILE`",
     )
 }
@@ -274,6 +288,7 @@ fn snapshots(evidence: &Evidence<'_>) -> Item {
         "How big are snapshots per program?",
         answer,
         figures,
+        above.is_some(),
         "measure guests with `rewit run --guest NAME --out FILE` and give all files",
     )
 }
@@ -312,11 +327,15 @@ fn negligible(evidence: &Evidence<'_>, asked: &LedgerInputs) -> Item {
         ),
         None => either(written <= NEGLIGIBLE, "yes, as written", "no"),
     };
-    question(
-        "negligible",
-        "Is aggregation negligible?",
-        answer,
-        figures,
-        "in bytes; its time is another matter",
-    )
+    Item {
+        remark: "in bytes; its time is another matter".into(),
+        ..question(
+            "negligible",
+            "Is aggregation negligible?",
+            answer,
+            figures,
+            most.is_some(),
+            "measure shipments and proofs with `rewit run --out FILE`",
+        )
+    }
 }

@@ -14,6 +14,8 @@ pub struct Evidence<'a> {
     pub costs: &'a [Costs],
     /// What folding makes of segments, by chunk size.
     pub folded: &'a [FoldedSize],
+    /// Seconds that a message takes one way, where a link was measured or declared.
+    pub latency_seconds: Option<&'a Quantity>,
 }
 
 impl Evidence<'_> {
@@ -291,13 +293,13 @@ fn of_folded(id: &str, size: &FoldedSize, asked: &LedgerInputs) -> Vec<Figure> {
             name,
             ledger(&inputs).returned_bytes,
             Unit::Bytes,
-            "segments × accumulators of all tables",
+            "the note's number of segments × accumulators of all tables",
         )],
         "folding-aggregation" => vec![Figure::modelled(
             name,
             ledger(&inputs).aggregation_bytes,
             Unit::Bytes,
-            "accumulators returned + tree",
+            "accumulators returned + tree, the note's number of segments",
         )],
         "match" => vec![measured(size.segment_bytes, "accumulators of all tables")],
         _ => Vec::new(),

@@ -197,8 +197,11 @@ pub struct Item {
     pub answer: Option<String>,
     /// The figures; without any it is not counted.
     pub figures: Vec<Figure>,
-    /// What would have to be measured, or how the figures are meant.
+    /// How the figures are meant.
     pub remark: String,
+    /// The command that measures more of it, where nothing of it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<String>,
 }
 
 /// The note, checked.

@@ -1,11 +1,11 @@
 //! What folding a whole segment takes, modelled from the chunks that were folded.
 
 use super::machine;
-use crate::measure::{SizeRow, TableSize};
+use crate::measure::{Samples, SizeRow, TableSize};
 use crate::model::{FoldCost, FoldedSize, Quantity, StepSize};
 use crate::report::{AnyFile, FoldingFile, ResultFile};
 
-/// Median seconds of what is done for a chunk.
+/// Seconds of what is done for a chunk.
 #[derive(Clone, Copy, Debug)]
 struct ChunkSeconds {
     /// Once a chunk: the commitments to its witness.
@@ -15,21 +15,61 @@ struct ChunkSeconds {
 }
 
 impl ChunkSeconds {
-    /// Of the cpu table; `None` if one of them was not timed.
+    /// Medians of the cpu table; `None` if one of them was not timed.
     fn of(row: &SizeRow) -> Option<Self> {
-        let median =
-            |samples: &Option<crate::measure::Samples>| Some(samples.as_ref()?.summary.median);
+        let median = |samples: &Option<Samples>| Some(samples.as_ref()?.summary.median);
         Some(Self {
             commit: median(&row.commit)?,
             fold: median(&row.cross_term)? + median(&row.fold)?,
         })
     }
 
-    /// For a chunk with another number of scalars, to which work is in proportion.
-    fn scaled(self, ratio: f64) -> Self {
+    /// Part by part.
+    fn with(self, other: Self, formula: impl Fn(f64, f64) -> f64) -> Self {
         Self {
-            commit: ratio * self.commit,
-            fold: ratio * self.fold,
+            commit: formula(self.commit, other.commit),
+            fold: formula(self.fold, other.fold),
+        }
+    }
+
+    /// Both parts so many times.
+    fn times(self, factor: f64) -> Self {
+        self.with(self, |seconds, _| factor * seconds)
+    }
+}
+
+/// Scalars of a chunk's witness and error vector.
+fn scalars(table: &TableSize) -> f64 {
+    (table.witness() + table.quadratic) as f64
+}
+
+/// Median seconds of chunks of the cpu table against their scalars, from few to many.
+struct Curve(Vec<(f64, ChunkSeconds)>);
+
+impl Curve {
+    fn new(sizes: &[SizeRow]) -> Self {
+        let point = |row: &SizeRow| Some((scalars(row.cpu()?), ChunkSeconds::of(row)?));
+        let mut points: Vec<_> = sizes.iter().filter_map(point).collect();
+        points.retain(|(scalars, _)| *scalars > 0.0);
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        points.dedup_by(|a, b| a.0 == b.0);
+        Self(points)
+    }
+
+    /// Seconds of a chunk with so many scalars: on the line between the two chunks timed that are nearest, and in
+    /// proportion below the smallest and above the largest.
+    fn at(&self, scalars: f64) -> Option<ChunkSeconds> {
+        let above = self.0.iter().position(|(of, _)| *of >= scalars);
+        match above {
+            Some(above) if above > 0 => {
+                let ((x, low), (y, high)) = (self.0[above - 1], self.0[above]);
+                let share = (scalars - x) / (y - x);
+                Some(low.with(high, |low, high| low + share * (high - low)))
+            }
+            _ => {
+                let &(of, seconds) = above.map_or(self.0.last(), |_| self.0.first())?;
+                Some(seconds.times(scalars / of))
+            }
         }
     }
 }
@@ -38,48 +78,44 @@ impl ChunkSeconds {
 #[derive(Clone, Copy, Debug)]
 struct Chunks {
     count: f64,
-    /// Scalars of a chunk's witness and error vector, by those of the cpu table.
-    ratio: f64,
+    /// Median seconds of one.
+    seconds: ChunkSeconds,
 }
 
 /// Tables of a segment of `2^log_cycles` cycles.
 ///
 /// The cpu table has a row a cycle. Those of program and ranges do not depend on the cycles; those of boundary and log
 /// are taken as long as in the segment that was folded.
-fn chunks(row: &SizeRow, log_cycles: u32) -> Option<Vec<Chunks>> {
-    let scalars = |table: &TableSize| (table.witness() + table.quadratic) as f64;
-    let cpu = row.cpu()?;
-    let cpu_scalars = scalars(cpu);
-    if cpu_scalars == 0.0 {
-        return None;
-    }
-    let of = |(i, table): (usize, &TableSize)| Chunks {
-        count: if i == 0 {
-            f64::from(log_cycles.saturating_sub(table.log_rows)).exp2()
-        } else {
-            table.num_chunks.max(1) as f64
-        },
-        ratio: scalars(table) / cpu_scalars,
+fn chunks(row: &SizeRow, curve: &Curve, log_cycles: u32) -> Option<Vec<Chunks>> {
+    let of = |(i, table): (usize, &TableSize)| {
+        Some(Chunks {
+            count: if i == 0 {
+                f64::from(log_cycles.saturating_sub(table.log_rows)).exp2()
+            } else {
+                table.num_chunks.max(1) as f64
+            },
+            seconds: curve.at(scalars(table))?,
+        })
     };
-    Some(row.tables.iter().enumerate().map(of).collect())
+    row.tables.iter().enumerate().map(of).collect()
 }
 
 /// Seconds to fold all tables into one accumulator each: every chunk is committed to, and one less is folded.
-fn segment_seconds(chunks: &[Chunks], seconds: ChunkSeconds) -> f64 {
-    chunks
-        .iter()
-        .map(|table| {
-            let ChunkSeconds { commit, fold } = seconds.scaled(table.ratio);
-            table.count * commit + (table.count - 1.0) * fold
-        })
-        .sum()
+///
+/// - `factors`: by how much parts took longer than their medians.
+fn segment_seconds(chunks: &[Chunks], factors: ChunkSeconds) -> f64 {
+    let of = |table: &Chunks| {
+        let ChunkSeconds { commit, fold } = table.seconds.with(factors, |a, b| a * b);
+        table.count * commit + (table.count - 1.0) * fold
+    };
+    chunks.iter().map(of).sum()
 }
 
 /// Seconds to merge two accumulators of each table.
-fn merge_seconds(chunks: &[Chunks], seconds: ChunkSeconds) -> f64 {
+fn merge_seconds(chunks: &[Chunks], factors: ChunkSeconds) -> f64 {
     chunks
         .iter()
-        .map(|table| seconds.scaled(table.ratio).fold)
+        .map(|table| factors.fold * table.seconds.fold)
         .sum()
 }
 
@@ -121,32 +157,41 @@ pub(super) fn of_run(
 
 fn cost(folding: &FoldingFile, row: &SizeRow, log_cycles: u32) -> Option<FoldCost> {
     let medians = ChunkSeconds::of(row)?;
-    let chunks = chunks(row, log_cycles)?;
+    let curve = Curve::new(&folding.measured.sizes);
+    let chunks = chunks(row, &curve, log_cycles)?;
     let (commit, cross, rest) = (
         &row.commit.as_ref()?.samples,
         &row.cross_term.as_ref()?.samples,
         &row.fold.as_ref()?.samples,
     );
-    // A sample of a segment is one in which every chunk takes as long as one that was timed.
+    // A sample of a segment is one in which every chunk is as much slower as one that was timed.
+    let relative = |sample: f64, median: f64| if median > 0.0 { sample / median } else { 1.0 };
     let samples: Vec<ChunkSeconds> = commit
         .iter()
         .zip(cross)
         .zip(rest)
-        .map(|((&commit, &cross), &rest)| ChunkSeconds {
-            commit,
-            fold: cross + rest,
+        .map(|((&commit, &cross), &rest)| {
+            let sample = ChunkSeconds {
+                commit,
+                fold: cross + rest,
+            };
+            sample.with(medians, relative)
         })
         .collect();
+    let at_median = ChunkSeconds {
+        commit: 1.0,
+        fold: 1.0,
+    };
     let quantity = |formula: fn(&[Chunks], ChunkSeconds) -> f64, source: String| Quantity {
         samples: samples
             .iter()
-            .map(|&seconds| formula(&chunks, seconds))
+            .map(|&factors| formula(&chunks, factors))
             .collect(),
-        ..Quantity::modelled(formula(&chunks, medians), source)
+        ..Quantity::modelled(formula(&chunks, at_median), source)
     };
     let measured = &folding.measured.parameters;
     let of = format!(
-        "{} folds of the cpu table in chunks of 2^{} rows, other tables in proportion to their scalars",
+        "{} folds of the cpu table in chunks of 2^{} rows, other tables by their scalars",
         samples.len(),
         row.log_rows
     );

@@ -1,9 +1,10 @@
-//! Figures of the ledger: five digits, so that what is rounded can be told from what is not.
+//! Figures of the ledger: five digits or more, so that what is rounded can be told from what is not.
 
 use crate::model::note::Unit;
 use crate::report::format_count;
 
-/// A number with its unit, to five significant digits, without zeros at the end: `749.25 MB`, `50.999 GB`, `1,998`.
+/// A number with its unit, to five significant digits or three places, without zeros at the end: `749.25 MB`,
+/// `50.999 GB`, `1,998`.
 pub fn format_figure(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => scaled(
@@ -42,7 +43,7 @@ pub fn format_figure(value: f64, unit: Unit) -> String {
 fn percent(share: f64) -> String {
     let percent = 100.0 * share;
     if percent == 0.0 || percent >= 0.1 {
-        format!("{percent:.2} %")
+        format!("{} %", trimmed(&format!("{percent:.2}")))
     } else {
         format!("{} %", digits(percent))
     }
@@ -54,7 +55,12 @@ fn scaled(value: f64, units: &[(f64, &str)]) -> String {
     format!("{} {unit}", digits(value / scale))
 }
 
-/// Five significant digits, without zeros at the end.
+/// Without zeros after the point.
+fn trimmed(text: &str) -> String {
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Five significant digits, at least three places, without zeros at the end.
 fn digits(value: f64) -> String {
     if value == 0.0 {
         return "0".into();
@@ -63,13 +69,8 @@ fn digits(value: f64) -> String {
     if !(-9.0..15.0).contains(&magnitude) {
         return format!("{value:.4e}");
     }
-    let places = (4.0 - magnitude).max(0.0) as usize;
-    let text = format!("{value:.places$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    let places = (4.0 - magnitude).max(3.0) as usize;
+    trimmed(&format!("{value:.places$}"))
 }
 
 #[cfg(test)]
@@ -89,6 +90,8 @@ mod tests {
             (50_999_250_000.0, "50.999 GB"),
             (999_996.0, "1 MB"),
             (999_990.0, "999.99 kB"),
+            (200_999_250_000.0, "200.999 GB"),
+            (100e3, "100 kB"),
             (1e12, "1 TB"),
             (1e36, "1.0000e21 PB"),
         ] {
@@ -99,7 +102,7 @@ mod tests {
         assert_eq!(format_figure(0.022, Unit::Seconds), "22 ms");
         assert_eq!(format_figure(1998.0, Unit::Count), "1,998");
         assert_eq!(format_figure(50.0 / 51.0, Unit::Share), "98.04 %");
-        assert_eq!(format_figure(0.0, Unit::Share), "0.00 %");
+        assert_eq!(format_figure(0.0, Unit::Share), "0 %");
         assert_eq!(format_figure(1.23e-5, Unit::Share), "0.00123 %");
         assert_eq!(format_figure(765.0, Unit::Bits), "765 bit");
         assert_eq!(format_figure(24.597, Unit::Ratio), "24.597");
