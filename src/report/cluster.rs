@@ -12,7 +12,9 @@ pub use sweep::SweepReport;
 
 use super::{Tool, format_bandwidth, format_bytes, format_count, format_seconds};
 use crate::measure::Kind;
-use crate::model::cluster::{Aggregation, Cluster, EstimateInputs, Outcome, Placement, Tried};
+use crate::model::cluster::{
+    Aggregation, CLOSE, Cluster, EstimateInputs, Outcome, Placement, Tried,
+};
 use crate::model::{Costs, Quantity};
 
 /// What the JSON says it is.
