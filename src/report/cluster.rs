@@ -12,7 +12,9 @@ pub use sweep::SweepReport;
 
 use super::{Tool, format_bandwidth, format_bytes, format_count, format_seconds};
 use crate::measure::Kind;
-use crate::model::cluster::{Aggregation, Cluster, EstimateInputs, Outcome, Placement, Tried};
+use crate::model::cluster::{
+    Aggregation, CLOSE, Cluster, EstimateInputs, Outcome, Placement, Tried,
+};
 use crate::model::{Costs, Quantity};
 
 /// What the JSON says it is.
@@ -277,9 +279,21 @@ impl ClusterReport {
         if self.tried.is_empty() {
             return Ok(());
         }
+        let least = self.outcome.makespan_seconds.value * (1.0 + CLOSE);
+        let near = self.tried.iter().filter(|tried| {
+            tried
+                .makespan_seconds
+                .is_some_and(|seconds| seconds <= least)
+        });
+        let near = near.count();
+        let of = if near > 1 {
+            format!("; {near} are as fast to within {} %", 100.0 * CLOSE)
+        } else {
+            String::new()
+        };
         writeln!(
             out,
-            "\nthe fastest of {} encodings that were measured:\n\n{}",
+            "\nthe fastest of {} ways to encode that were measured{of}:\n\n{}",
             self.tried.len(),
             tried_table(&self.tried)
         )

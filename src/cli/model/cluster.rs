@@ -487,7 +487,7 @@ fn clusters(args: &ClusterArgs, shared: super::Cluster, files: &[PathBuf]) -> Re
 fn whole(flag: &str, value: Option<f64>) -> Result<Option<u64>> {
     match value {
         None => Ok(None),
-        Some(value) if value >= 1.0 && value <= 1e15 && value.fract() == 0.0 => {
+        Some(value) if (1.0..=1e15).contains(&value) && value.fract() == 0.0 => {
             Ok(Some(value as u64))
         }
         Some(value) => Err(Error::Usage(format!(

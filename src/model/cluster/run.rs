@@ -15,7 +15,7 @@ use crate::Result;
 use crate::model::Quantity;
 
 /// Segments and workers that all replicates together simulate at most, so that large clusters take seconds.
-const REPLICATED: u64 = 4_000_000;
+const REPLICATED: u64 = 2_000_000;
 /// Fewest replicates, however large the cluster.
 const FEWEST: u64 = 20;
 /// Resources without which a simulation is repeated.

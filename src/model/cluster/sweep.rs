@@ -107,6 +107,19 @@ impl Point {
             .find(|tried| tried.encoding != *best && tried.makespan_seconds.is_some())
     }
 
+    /// Of those that are as fast to within [`CLOSE`] the one with the fewest bytes: which encoding to use here.
+    pub fn choice(&self) -> &Tried {
+        let best = self.best();
+        let least = best.makespan_seconds.unwrap_or(f64::INFINITY);
+        let near = self.tried.iter().filter(|tried| {
+            tried
+                .makespan_seconds
+                .is_some_and(|seconds| seconds <= (1.0 + CLOSE) * least)
+        });
+        near.min_by(|a, b| a.shipment_bytes.total_cmp(&b.shipment_bytes))
+            .unwrap_or(best)
+    }
+
     /// Whether another encoding is as fast to within [`CLOSE`].
     pub fn is_close(&self) -> bool {
         let seconds = |tried: &Tried| tried.makespan_seconds.unwrap_or(f64::INFINITY);

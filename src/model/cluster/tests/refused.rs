@@ -161,6 +161,10 @@ fn the_fastest_encoding_depends_on_the_link() {
     assert_eq!(found.points[4].machines, 10);
     assert_eq!(found.points[4].bits_per_second, 1e9);
     for point in &found.points {
+        let choice = point.choice();
+        let least = point.best().makespan_seconds.unwrap();
+        assert!(choice.makespan_seconds.unwrap() <= (1.0 + CLOSE) * least);
+        assert!(choice.shipment_bytes <= point.best().shipment_bytes);
         // What was not simulated is ruled out by its bound.
         let least = point.best().makespan_seconds.unwrap();
         for tried in &point.tried {
