@@ -43,9 +43,7 @@ pub(crate) fn report(args: &ReportArgs) -> Result<()> {
     let mut sources = Vec::new();
     for path in &args.files {
         let bytes = read_file("", path, MAX_BYTES as u64)?;
-        let name = path
-            .file_name()
-            .map_or_else(|| path.as_os_str(), |name| name);
+        let name = path.file_name().unwrap_or(path.as_os_str());
         let source =
             Source::read(&name.to_string_lossy(), &bytes).map_err(|error| match error {
                 Error::ResultFile(what) => Error::ResultFile(format!("{}: {what}", path.display())),

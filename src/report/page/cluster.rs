@@ -196,7 +196,7 @@ fn show(
             text(&input.machine),
             number(
                 quantity.kind,
-                format!("{:.4e}", quantity.value),
+                &format!("{:.4e}", quantity.value),
                 quantity.value,
             ),
             text(&input.num_samples.to_string()),
@@ -217,7 +217,7 @@ fn shares(outcome: &Outcome) -> maud::Markup {
     let rows = outcome.shares.iter().map(|share| {
         let percent = number(
             Kind::Modelled,
-            format!("{:.1} %", 100.0 * share.share),
+            &format!("{:.1} %", 100.0 * share.share),
             share.share,
         );
         let without = share

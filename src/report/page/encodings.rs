@@ -53,12 +53,12 @@ pub(super) fn section(data: &Data<'_>) -> Section {
 }
 
 fn crossing(found: Crossing) -> Cell {
-    let word = |word: &str| number(Kind::Modelled, word.to_owned(), f64::NAN);
+    let word = |word: &str| number(Kind::Modelled, word, f64::NAN);
     match found {
         Crossing::Below { bits_per_second } => bandwidth(Kind::Modelled, bits_per_second),
         Crossing::Above { bits_per_second } => number(
             Kind::Modelled,
-            format!("> {}", plot::format_bits(bits_per_second)),
+            &format!("> {}", plot::format_bits(bits_per_second)),
             bits_per_second,
         ),
         Crossing::Always => word("always"),
@@ -91,7 +91,7 @@ fn encodings(run: &ResultFile) -> maud::Markup {
         let cycles: f64 = run.segments.iter().map(|s| f64::from(s.num_cycles)).sum();
         let per_cycle = route.bytes * run.segments.len() as f64 / cycles;
         cells.extend([parts::none(), parts::none()]);
-        cells.push(number(Kind::Measured, format_ratio(per_cycle), per_cycle));
+        cells.push(number(Kind::Measured, &format_ratio(per_cycle), per_cycle));
         cells.extend([parts::none(), parts::none(), parts::none(), parts::none()]);
         cells.extend(
             LINKS_GBPS.map(|gbps| seconds(Kind::Modelled, route.total_seconds(gbps * GIGABIT))),
@@ -111,7 +111,7 @@ fn encodings(run: &ResultFile) -> maud::Markup {
         }));
         let least = of().map(|v| v.bytes_per_cycle).min_by(f64::total_cmp);
         cells.push(maybe(
-            least.map(|v| number(Kind::Measured, format_ratio(v), v)),
+            least.map(|v| number(Kind::Measured, &format_ratio(v), v)),
         ));
         let compression = Some(first.compression.as_str());
         let took = |row: Option<&Row>| maybe(row.map(|row| seconds(row.kind, row.summary.median)));
@@ -230,7 +230,7 @@ pub(super) fn bytes_section(data: &Data<'_>) -> Section {
                 bytes(Kind::Measured, v.bytes),
                 number(
                     Kind::Measured,
-                    format_ratio(v.bytes_per_cycle),
+                    &format_ratio(v.bytes_per_cycle),
                     v.bytes_per_cycle,
                 ),
             ]

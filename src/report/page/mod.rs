@@ -144,7 +144,11 @@ pub fn page(sources: &[Source], options: &PageOptions) -> Result<Page> {
     };
     let files: Vec<AnyFile> = sources.iter().map(|source| source.file.clone()).collect();
     // Without costs the sections that need some say what measures them.
-    let costs = costs(&files).unwrap_or_default();
+    let mut costs = costs(&files).unwrap_or_default();
+    for costs in &mut costs {
+        costs.guest = plain(&costs.guest, MAX_NAME);
+        costs.machine = plain(&costs.machine, 2 * MAX_NAME);
+    }
     let sections: [(&str, &str, Section); 9] = [
         (
             "witness",

@@ -122,10 +122,10 @@ fn line(line: &Line) -> Vec<Cell> {
 fn scenario(scenario: &Scenario) -> Vec<Cell> {
     let ledger = &scenario.ledger;
     let bytes =
-        |value: f64| parts::number(Kind::Modelled, format_figure(value, Unit::Bytes), value);
+        |value: f64| parts::number(Kind::Modelled, &format_figure(value, Unit::Bytes), value);
     let share = parts::number(
         Kind::Modelled,
-        format_figure(ledger.assigned_share, Unit::Share),
+        &format_figure(ledger.assigned_share, Unit::Share),
         ledger.assigned_share,
     );
     vec![

@@ -78,7 +78,7 @@ pub(super) fn raw(value: f64) -> Option<String> {
 }
 
 /// A number in words, with its kind.
-pub(super) fn number(kind: Kind, words: String, value: f64) -> Cell {
+pub(super) fn number(kind: Kind, words: &str, value: f64) -> Cell {
     Cell {
         class: "n",
         body: html! { data value=[raw(value)] { (words) } (tag(kind)) },
@@ -87,22 +87,22 @@ pub(super) fn number(kind: Kind, words: String, value: f64) -> Cell {
 
 /// Seconds.
 pub(super) fn seconds(kind: Kind, value: f64) -> Cell {
-    number(kind, plot::seconds(value), value)
+    number(kind, &plot::seconds(value), value)
 }
 
 /// Bytes.
 pub(super) fn bytes(kind: Kind, value: f64) -> Cell {
-    number(kind, plot::bytes(value), value)
+    number(kind, &plot::bytes(value), value)
 }
 
 /// Bits per second.
 pub(super) fn bandwidth(kind: Kind, value: f64) -> Cell {
-    number(kind, plot::format_bits(value), value)
+    number(kind, &plot::format_bits(value), value)
 }
 
 /// A count.
 pub(super) fn count(kind: Kind, value: u64) -> Cell {
-    number(kind, crate::report::format_count(value), value as f64)
+    number(kind, &crate::report::format_count(value), value as f64)
 }
 
 /// Several numbers.

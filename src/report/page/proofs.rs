@@ -52,12 +52,12 @@ pub(super) fn section(data: &Data<'_>) -> Section {
                 text(&requirement.subject),
                 number(
                     Kind::Declared,
-                    requirement.target_bits.to_string(),
+                    &requirement.target_bits.to_string(),
                     requirement.target_bits.into(),
                 ),
                 number(
                     Kind::Declared,
-                    format!("{} KiB", requirement.limit_kib),
+                    &format!("{} KiB", requirement.limit_kib),
                     f64::from(requirement.limit_kib) * KIB,
                 ),
                 text(if requirement.reached {
@@ -108,7 +108,7 @@ pub(super) fn section(data: &Data<'_>) -> Section {
 }
 
 fn bits(value: f64) -> Cell {
-    number(Kind::Modelled, format!("{value:.1}"), value)
+    number(Kind::Modelled, &format!("{value:.1}"), value)
 }
 
 fn proofs_of(run: &ResultFile) -> Vec<Vec<Cell>> {
@@ -154,7 +154,7 @@ fn size_row(row: &Row) -> Vec<Cell> {
     let level = |level: &Option<Bits>| {
         maybe(level.as_ref().map(|level| {
             let words = format!("{:.1} {}", level.bits, plain(&level.binding, 24));
-            number(Kind::Modelled, words, level.bits)
+            number(Kind::Modelled, &words, level.bits)
         }))
     };
     let kind = match row.kind {
@@ -170,7 +170,7 @@ fn size_row(row: &Row) -> Vec<Cell> {
         maybe(row.modelled_bytes.map(|size| bytes(Kind::Modelled, size))),
         maybe(
             row.residual_percent
-                .map(|percent| number(Kind::Modelled, format!("{percent:+.2} %"), percent)),
+                .map(|percent| number(Kind::Modelled, &format!("{percent:+.2} %"), percent)),
         ),
         level(&row.unique),
         level(&row.johnson),

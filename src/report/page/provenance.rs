@@ -111,7 +111,7 @@ fn machine(index: usize, hardware: &Hardware) -> Vec<Vec<Cell>> {
         let what = format!("memory copied, {} threads", found.threads);
         add(
             &what,
-            parts::number(found.kind, words, found.summary.median),
+            parts::number(found.kind, &words, found.summary.median),
         );
     }
     add(
@@ -157,13 +157,13 @@ fn machine(index: usize, hardware: &Hardware) -> Vec<Vec<Cell>> {
             if let Some(clock) = load.sm_clock_mhz {
                 add(
                     "GPU clock under load",
-                    parts::number(Kind::Measured, format!("{clock:.0} MHz"), clock),
+                    parts::number(Kind::Measured, &format!("{clock:.0} MHz"), clock),
                 );
             }
             if let Some(watts) = load.power_watts {
                 add(
                     "GPU power under load",
-                    parts::number(Kind::Measured, format!("{watts:.0} W"), watts),
+                    parts::number(Kind::Measured, &format!("{watts:.0} W"), watts),
                 );
             }
             if !load.throttle_reasons.is_empty() {
@@ -176,7 +176,7 @@ fn machine(index: usize, hardware: &Hardware) -> Vec<Vec<Cell>> {
         for copy in &gpu.copies {
             let words = format!("{}/s", super::plot::bytes(copy.summary.median));
             let what = format!("GPU copies, {}", copy.direction.name());
-            add(&what, parts::number(copy.kind, words, copy.summary.median));
+            add(&what, parts::number(copy.kind, &words, copy.summary.median));
         }
     }
     rows
@@ -249,7 +249,7 @@ fn guests(data: &Data<'_>) -> Markup {
     let row = |guest: &&Guest| {
         let cycles = match guest.cycles {
             0 => parts::none(),
-            cycles => parts::number(Kind::Measured, format_count(cycles), cycles as f64),
+            cycles => parts::number(Kind::Measured, &format_count(cycles), cycles as f64),
         };
         vec![
             text(&guest.name),

@@ -38,7 +38,7 @@ pub(super) fn conclusions(data: &Data<'_>) -> Markup {
             }
             @for (about, lines) in &said {
                 @for (i, line) in lines.iter().enumerate() {
-                    p .headline[i == 0] { (sentence(line)) " " (tag(Kind::Modelled)) }
+                    p .headline[i == 0] { (sentence(line)) "\u{a0}" (tag(Kind::Modelled)) }
                 }
                 p .about { (about) }
             }
@@ -64,7 +64,7 @@ pub(super) fn cite(data: &Data<'_>) -> Markup {
                 @for source in data.sources {
                     li {
                         (plain(&source.name, MAX_NAME)) ", " (source.file.kind()) ", "
-                        (source.file.tool().headline()) ", " (plain(source.file.created(), 40))
+                        (plain(&source.file.tool().headline(), MAX_NAME)) ", " (plain(source.file.created(), 40))
                         ", BLAKE3 " code .hash { (source.blake3) }
                     }
                 }

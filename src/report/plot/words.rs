@@ -90,7 +90,7 @@ pub(super) fn wrap(text: &str, size: f64, bold: bool, most: f64) -> Vec<String> 
         let longer = lines.last().map(|line| format!("{line} {word}"));
         match (longer, lines.last_mut()) {
             (Some(longer), Some(line)) if font::width(&longer, size, bold) <= most => {
-                *line = longer
+                *line = longer;
             }
             _ => lines.push(fit(word, size, bold, most)),
         }
