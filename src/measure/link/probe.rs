@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::protocol::{
-    Hello, LinkError, Operation, PART_BYTES, Pattern, Reply, Request, Status, VERSION, send,
+    Hello, LinkError, Operation, Pattern, Reply, Request, Status, VERSION, buffer, send,
 };
 use super::{Link, LinkDirection, LinkPoint};
 use crate::measure::Summary;
@@ -264,7 +264,7 @@ impl Connection {
             stream,
             max_message: theirs.max_message,
             nonce: 0,
-            buffer: Vec::with_capacity(PART_BYTES + 16),
+            buffer: buffer(),
         })
     }
 

@@ -299,6 +299,12 @@ pub(super) fn send(mut to: &TcpStream, bytes: &[u8], deadline: Instant) -> Resul
     Ok(())
 }
 
+/// What a connection sends from and receives into: made once, since filling it takes longer than a
+/// small message.
+pub(super) fn buffer() -> Vec<u8> {
+    vec![0; HEADER_BYTES + PART_BYTES]
+}
+
 /// The bytes that payloads are made of: the output of BLAKE3, over and over.
 pub(super) struct Pattern(Vec<u8>);
 
@@ -323,20 +329,20 @@ impl Pattern {
     /// Sends the payload of a nonce; its first part together with `header`, which is a small
     /// message's only packet so.
     ///
-    /// - `buffer`: overwritten.
+    /// - `buffer`: of [`buffer`], overwritten.
     pub(super) fn send(
         &self,
         to: &TcpStream,
-        header: &[u8],
+        header: &[u8; HEADER_BYTES],
         (nonce, length): (u32, u64),
-        buffer: &mut Vec<u8>,
+        buffer: &mut [u8],
         deadline: Instant,
     ) -> Result<(), LinkError> {
         let first = length.min(PART_BYTES as u64) as usize;
-        buffer.clear();
-        buffer.extend_from_slice(header);
-        buffer.extend_from_slice(self.part(nonce, 0, first));
-        send(to, buffer, deadline)?;
+        let start = &mut buffer[..HEADER_BYTES + first];
+        start[..HEADER_BYTES].copy_from_slice(header);
+        start[HEADER_BYTES..].copy_from_slice(self.part(nonce, 0, first));
+        send(to, start, deadline)?;
         let mut at = first as u64;
         while at < length {
             let len = (length - at).min(PART_BYTES as u64) as usize;
@@ -348,7 +354,7 @@ impl Pattern {
 
     /// Receives the payload of a nonce to its end, and compares it.
     ///
-    /// - `buffer`: overwritten.
+    /// - `buffer`: of [`buffer`], overwritten.
     ///
     /// # Errors
     /// [`LinkError::Changed`] once all of it was received, if a byte differs.
@@ -356,10 +362,9 @@ impl Pattern {
         &self,
         from: &TcpStream,
         (nonce, length): (u32, u64),
-        buffer: &mut Vec<u8>,
+        buffer: &mut [u8],
         deadline: Instant,
     ) -> Result<(), LinkError> {
-        buffer.resize(PART_BYTES, 0);
         let (mut at, mut changed) = (0, None);
         while at < length {
             let len = (length - at).min(PART_BYTES as u64) as usize;

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::protocol::{
-    Hello, LinkError, Operation, PART_BYTES, Pattern, Reply, Request, Status, VERSION, send,
+    Hello, LinkError, Operation, PART_BYTES, Pattern, Reply, Request, Status, VERSION, buffer, send,
 };
 use crate::{Error, Result};
 
@@ -185,7 +185,7 @@ impl Shared<'_> {
             return Err(LinkError::Refused(Status::Busy));
         }
         Hello::read(stream, start + limits.header)?;
-        let mut buffer = Vec::with_capacity(PART_BYTES + 16);
+        let mut buffer = buffer();
         loop {
             let idle = end.min(Instant::now() + limits.idle);
             let request = match Request::read(stream, idle, limits.header) {
