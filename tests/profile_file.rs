@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use rewit::measure::proof_size::Kind as SizeKind;
 use rewit::measure::{Kind, Link};
 use rewit::report::{
-    AnyFile, ProfileFile, ProofSizes, Tool, is_any_file, profile_schema, proof_size_schema,
-    read_profile, read_proof_sizes, render,
+    AnyFile, FoldingFile, ProfileFile, ProofSizes, Tool, is_any_file, profile_schema,
+    proof_size_schema, read_profile, read_proof_sizes, render,
 };
 use serde_json::Value;
 
@@ -83,7 +83,7 @@ static PROFILE: LazyLock<String> = LazyLock::new(|| profile().to_json());
 /// Shows everything there is to show of a file.
 fn show(file: &AnyFile) -> String {
     let mut text: String = file.runs().into_iter().map(render).collect();
-    text.extend(file.foldings().into_iter().map(|file| file.render()));
+    text.extend(file.foldings().into_iter().map(FoldingFile::render));
     for sizes in file.proof_sizes() {
         text += &sizes.render();
         text += &sizes.to_csv();

@@ -221,15 +221,18 @@ struct Work<'a> {
     started: Instant,
 }
 
+/// Keeps progress: whether a part ended that is done once, and the file so far.
+type Keep<'k> = dyn FnMut(bool, &dyn Fn() -> ResultFile) -> Result<()> + 'k;
+
 /// Runs the job with segments of one size.
 ///
-/// - `keep`: called after every step; whether a part ended that is done once, and the file so far.
+/// - `keep`: called after every step.
 fn measure(
     args: &RunArgs,
     work: &Work<'_>,
     log_cycles: u32,
     threads: u32,
-    keep: &mut dyn FnMut(bool, &dyn Fn() -> ResultFile) -> Result<()>,
+    keep: &mut Keep<'_>,
 ) -> Result<ResultFile> {
     let Work {
         guest,
