@@ -936,7 +936,9 @@ fn hostile_files_do_no_harm() {
         check_times(&mut browser, &block(), 1e10, 0.0);
         let shown = browser
             .eval("document.getElementById('calculator-run').selectedOptions[0].textContent");
-        assert!(shown.as_str().unwrap().starts_with(text), "{shown}");
+        // Long names are cut.
+        let start: String = text.chars().take(30).collect();
+        assert!(shown.as_str().unwrap().starts_with(&start), "{shown}");
     }
     assert_eq!(browser.eval(elements), harmless);
     quiet(&mut browser, "hostile files");

@@ -54,7 +54,7 @@ const FIELDS: [Field; 7] = [
     field("bw", "Bandwidth of each link", "Gb/s", 1e9, 1e6, 1e13, 1e7),
     field("latency", "Latency, one way", "µs", 1e-6, 0.0, 10.0, 1e-6),
     count("machines", "Machines", "", 1.0, 1e6),
-    count("cycles", "Cycles of the run", "", 1e3, 1e15),
+    count("cycles", "Cycles of the run", "", 1.0, 1e15),
     count("segment", "Cycles of a segment", "", 1e3, 1e12),
     field("snapshot", "Snapshot", "MB", 1e6, 1.0, 1e12, 1e3),
     field("stark", "STARK", "kB", 1e3, 1.0, 1e10, 1e3),
@@ -602,10 +602,10 @@ fn time_row(way: &Way<'_>, is_best: bool) -> Markup {
                 (way.label())
                 @if is_best { ", fastest" }
             }
-            (cell("bytes", Some(bytes), format_bytes(bytes)))
-            (cell("seconds", Some(seconds), format_seconds(seconds)))
-            (cell("total", Some(way.total), format_seconds(way.total)))
-            (cell("break-even", bits, way.crossing.map_or_else(|| "–".to_owned(), crossing)))
+            (cell("bytes", Some(bytes), &format_bytes(bytes)))
+            (cell("seconds", Some(seconds), &format_seconds(seconds)))
+            (cell("total", Some(way.total), &format_seconds(way.total)))
+            (cell("break-even", bits, &way.crossing.map_or_else(|| "–".to_owned(), crossing)))
         }
     }
 }
@@ -639,7 +639,7 @@ fn cluster(run: &Run, settings: &Settings) -> Markup {
                         @let value = amounts.as_ref().and_then(|amounts| amounts[key].as_f64());
                         tr data-key=(key) data-unit=(unit.name()) {
                             th scope="row" { (label) }
-                            (cell("amount", value, value.map_or_else(|| "–".to_owned(), |v| unit.format(v))))
+                            (cell("amount", value, &value.map_or_else(|| "–".to_owned(), |v| unit.format(v))))
                         }
                     }
                 }
@@ -669,7 +669,7 @@ fn bound(found: Option<&(&Job, Estimate)>, settings: &Settings) -> String {
 }
 
 /// A number as text, and as it is for whoever reads the page by program.
-fn cell(name: &str, value: Option<f64>, text: String) -> Markup {
+fn cell(name: &str, value: Option<f64>, text: &str) -> Markup {
     html! {
         td .n data-name=(name) data-value=(value.map(|v| v.to_string()).unwrap_or_default()) { (text) }
     }
@@ -800,8 +800,8 @@ fn ledger_table(settings: &Settings) -> Markup {
                         @let seconds = if key == "latencies" { Some(value * settings.latency) } else { on_link(unit, value) };
                         tr data-key=(key) data-unit=(unit.name()) {
                             th scope="row" { (label) }
-                            (cell("amount", Some(value), unit.format(value)))
-                            (cell("seconds", seconds, seconds.map_or_else(|| "–".to_owned(), format_seconds)))
+                            (cell("amount", Some(value), &unit.format(value)))
+                            (cell("seconds", seconds, &seconds.map_or_else(|| "–".to_owned(), format_seconds)))
                         }
                     }
                 }
