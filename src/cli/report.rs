@@ -30,7 +30,11 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "DIR")]
     svg: Option<PathBuf>,
     /// The page's title.
-    #[arg(long, value_name = "TEXT", default_value = "Recompute or ship a zkVM witness: measured")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "Recompute or ship a zkVM witness: measured"
+    )]
     title: String,
 }
 
@@ -39,11 +43,12 @@ pub(crate) fn report(args: &ReportArgs) -> Result<()> {
     let mut sources = Vec::new();
     for path in &args.files {
         let bytes = read_file("", path, MAX_BYTES as u64)?;
-        let name = path.file_name().map_or_else(|| path.as_os_str(), |name| name);
-        let source = Source::read(&name.to_string_lossy(), &bytes).map_err(|error| match error {
-            Error::ResultFile(what) => Error::ResultFile(format!("{}: {what}", path.display())),
-            other => other,
-        })?;
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let source =
+            Source::read(&name.to_string_lossy(), &bytes).map_err(|error| match error {
+                Error::ResultFile(what) => Error::ResultFile(format!("{}: {what}", path.display())),
+                other => other,
+            })?;
         sources.push(source);
     }
     let to_stdout = args.out.as_os_str() == "-";
@@ -56,7 +61,9 @@ pub(crate) fn report(args: &ReportArgs) -> Result<()> {
     };
     let Page { html, figures } = page(&sources, &options)?;
     if let Some(folder) = &args.png {
-        export("--png", folder, "png", &figures, |figure| figure.png(Size::Desktop, SCALE))?;
+        export("--png", folder, "png", &figures, |figure| {
+            figure.png(Size::Desktop, SCALE)
+        })?;
     }
     if let Some(folder) = &args.svg {
         export("--svg", folder, "svg", &figures, |figure| {
@@ -81,7 +88,11 @@ pub(crate) fn report(args: &ReportArgs) -> Result<()> {
 
 /// Refuses to replace a file that is no page of ours.
 fn refuse_others(args: &ReportArgs) -> Result<()> {
-    let read: Vec<(&str, &Path)> = args.files.iter().map(|path| ("a result file", path.as_path())).collect();
+    let read: Vec<(&str, &Path)> = args
+        .files
+        .iter()
+        .map(|path| ("a result file", path.as_path()))
+        .collect();
     refuse_same("--out", &args.out, &read)?;
     let Ok(found) = fs::metadata(&args.out) else {
         return Ok(());
@@ -95,7 +106,8 @@ fn refuse_others(args: &ReportArgs) -> Result<()> {
     if !found.is_file() || found.len() == 0 {
         return Ok(());
     }
-    let bytes = read_file_up_to(&args.out, MAX_PAGE).map_err(failed(format!("--out {}", args.out.display())))?;
+    let bytes = read_file_up_to(&args.out, MAX_PAGE)
+        .map_err(failed(format!("--out {}", args.out.display())))?;
     if bytes.is_some_and(|bytes| is_page(&bytes)) {
         return Ok(());
     }

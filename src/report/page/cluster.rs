@@ -8,8 +8,8 @@ use super::{Data, Section, plain};
 use crate::Result;
 use crate::measure::Kind;
 use crate::model::cluster::{
-    Aggregation, Axis, Cluster, Group, LinkCost, Outcome, Placement, Sweep, Varied, simulate_cluster, sweep,
-    with_encoding,
+    Aggregation, Axis, Cluster, Group, LinkCost, Outcome, Placement, Sweep, Varied,
+    simulate_cluster, sweep, with_encoding,
 };
 use crate::model::{Costs, Quantity};
 use crate::report::format_count;
@@ -31,7 +31,10 @@ const MAX_SEGMENTS: u64 = 1 << 16;
 pub(super) fn section(data: &Data<'_>, costs: &[Costs]) -> Section {
     let mut section = Section::default();
     // Of several the largest segments: the fewest proofs to join.
-    let best = costs.iter().filter(|costs| costs.proof.is_some()).max_by_key(|costs| costs.log_cycles);
+    let best = costs
+        .iter()
+        .filter(|costs| costs.proof.is_some())
+        .max_by_key(|costs| costs.log_cycles);
     let Some(costs) = best else {
         section.push(parts::missing(
             "No file has the costs of a segment and its proof; `rewit run --out FILE` measures them, and `rewit model` \
@@ -113,14 +116,25 @@ fn simulate(data: &Data<'_>, costs: &Costs) -> Result<(Outcome, Option<Sweep>)> 
     if base.num_segments() > MANY_SEGMENTS {
         return Ok((outcome, None));
     }
-    let bandwidths = (0..=8).map(|i| 10f64.powf(8.0 + 0.5 * f64::from(i))).collect();
+    let bandwidths = (0..=8)
+        .map(|i| 10f64.powf(8.0 + 0.5 * f64::from(i)))
+        .collect();
     let machines = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0].to_vec();
-    let axes = vec![at(Axis::Bandwidth, bandwidths), at(Axis::Machines, machines)];
+    let axes = vec![
+        at(Axis::Bandwidth, bandwidths),
+        at(Axis::Machines, machines),
+    ];
     let map = sweep(std::slice::from_ref(&base), axes, None)?;
     Ok((outcome, Some(map)))
 }
 
-fn show(section: &mut Section, data: &Data<'_>, costs: &Costs, outcome: &Outcome, map: Option<&Sweep>) {
+fn show(
+    section: &mut Section,
+    data: &Data<'_>,
+    costs: &Costs,
+    outcome: &Outcome,
+    map: Option<&Sweep>,
+) {
     let cluster = cluster(data, costs);
     let link = &cluster.executor_link.bits_per_second;
     let about = format!(
@@ -167,7 +181,8 @@ fn show(section: &mut Section, data: &Data<'_>, costs: &Costs, outcome: &Outcome
     );
     section.push(shares(outcome));
     section.push(transfers(outcome));
-    let title = "Which encoding is fastest for a whole cluster (pale: another is within 1 %)".to_owned();
+    let title =
+        "Which encoding is fastest for a whole cluster (pale: another is within 1 %)".to_owned();
     section.plot(
         map.and_then(map_of).and_then(|data_of_map| Figure::map("cluster-map", &title, &data.source(), data_of_map)),
         "Modelled: the encoding of the least makespan, each in its best compression. Pale: another encoding is within \
@@ -179,13 +194,20 @@ fn show(section: &mut Section, data: &Data<'_>, costs: &Costs, outcome: &Outcome
         vec![
             text(&input.name),
             text(&input.machine),
-            number(quantity.kind, format!("{:.4e}", quantity.value), quantity.value),
+            number(
+                quantity.kind,
+                &format!("{:.4e}", quantity.value),
+                quantity.value,
+            ),
             text(&input.num_samples.to_string()),
             text(&quantity.source),
         ]
     });
     let head = ["input", "machine", "value", "samples", "source"];
-    section.push(parts::folded("What was computed from", &parts::table("Inputs", &head, inputs)));
+    section.push(parts::folded(
+        "What was computed from",
+        &parts::table("Inputs", &head, inputs),
+    ));
     if !outcome.notes.is_empty() {
         section.push(html! { ul .notes { @for note in outcome.notes.iter().take(20) { li { (plain(note, 400)) } } } });
     }
@@ -193,8 +215,14 @@ fn show(section: &mut Section, data: &Data<'_>, costs: &Costs, outcome: &Outcome
 
 fn shares(outcome: &Outcome) -> maud::Markup {
     let rows = outcome.shares.iter().map(|share| {
-        let percent = number(Kind::Modelled, format!("{:.1} %", 100.0 * share.share), share.share);
-        let without = share.makespan_without.map(|without| seconds(Kind::Modelled, without));
+        let percent = number(
+            Kind::Modelled,
+            &format!("{:.1} %", 100.0 * share.share),
+            share.share,
+        );
+        let without = share
+            .makespan_without
+            .map(|without| seconds(Kind::Modelled, without));
         vec![
             text(share.resource.describe()),
             seconds(Kind::Modelled, share.seconds),
@@ -202,7 +230,12 @@ fn shares(outcome: &Outcome) -> maud::Markup {
             parts::maybe(without),
         ]
     });
-    let head = ["resource", "on the critical path", "share", "makespan without it"];
+    let head = [
+        "resource",
+        "on the critical path",
+        "share",
+        "makespan without it",
+    ];
     parts::table("What binds", &head, rows)
 }
 
@@ -214,10 +247,13 @@ fn transfers(outcome: &Outcome) -> maud::Markup {
             bytes(Kind::Modelled, transfer.bytes),
         ]
     });
-    let links = outcome
-        .links
-        .iter()
-        .map(|link| vec![text(&link.link), parts::none(), bytes(Kind::Modelled, link.bytes)]);
+    let links = outcome.links.iter().map(|link| {
+        vec![
+            text(&link.link),
+            parts::none(),
+            bytes(Kind::Modelled, link.bytes),
+        ]
+    });
     let head = ["transfer or link", "number", "bytes"];
     parts::table("Bytes moved", &head, rows.chain(links))
 }
@@ -232,23 +268,40 @@ fn map_of(sweep: &Sweep) -> Option<MapData> {
     let mut close = vec![vec![false; across.values.len()]; up.values.len()];
     for (i, point) in sweep.points.iter().enumerate() {
         let name = &point.best().encoding;
-        let index = names.iter().position(|other| other == name).unwrap_or_else(|| {
-            names.push(name.clone());
-            names.len() - 1
-        });
+        let index = names
+            .iter()
+            .position(|other| other == name)
+            .unwrap_or_else(|| {
+                names.push(name.clone());
+                names.len() - 1
+            });
         let row = i / across.values.len();
-        if let Some(cell) = close.get_mut(row).and_then(|row| row.get_mut(i % across.values.len())) {
+        if let Some(cell) = close
+            .get_mut(row)
+            .and_then(|row| row.get_mut(i % across.values.len()))
+        {
             *cell = point.is_close();
         }
-        if let Some(cell) = best.get_mut(row).and_then(|row| row.get_mut(i % across.values.len())) {
+        if let Some(cell) = best
+            .get_mut(row)
+            .and_then(|row| row.get_mut(i % across.values.len()))
+        {
             *cell = Some(index);
         }
     }
     Some(MapData {
         x_name: "bandwidth of every link".into(),
-        xs: across.values.iter().map(|value| short(&format_bits(*value))).collect(),
+        xs: across
+            .values
+            .iter()
+            .map(|value| short(&format_bits(*value)))
+            .collect(),
         y_name: "machines".into(),
-        ys: up.values.iter().map(|value| format_count(*value as u64)).collect(),
+        ys: up
+            .values
+            .iter()
+            .map(|value| format_count(*value as u64))
+            .collect(),
         names,
         best,
         close,

@@ -40,7 +40,11 @@ pub(super) fn section(data: &Data<'_>) -> Section {
         );
         if !run.verdicts.is_empty() {
             section.push(encodings(run));
-            if run.verdicts.iter().any(|v| v.encoding == Encoding::DeltaPrevious.name()) {
+            if run
+                .verdicts
+                .iter()
+                .any(|v| v.encoding == Encoding::DeltaPrevious.name())
+            {
                 section.push(html! { p .note { "delta-prev: " (NEEDS_PREVIOUS) "; keeping or forwarding it is not counted." } });
             }
         }
@@ -49,12 +53,12 @@ pub(super) fn section(data: &Data<'_>) -> Section {
 }
 
 fn crossing(found: Crossing) -> Cell {
-    let word = |word: &str| number(Kind::Modelled, word.to_owned(), f64::NAN);
+    let word = |word: &str| number(Kind::Modelled, word, f64::NAN);
     match found {
         Crossing::Below { bits_per_second } => bandwidth(Kind::Modelled, bits_per_second),
         Crossing::Above { bits_per_second } => number(
             Kind::Modelled,
-            format!("> {}", plot::format_bits(bits_per_second)),
+            &format!("> {}", plot::format_bits(bits_per_second)),
             bits_per_second,
         ),
         Crossing::Always => word("always"),
@@ -80,13 +84,18 @@ fn encodings(run: &ResultFile) -> maud::Markup {
     head.push("break-even below".into());
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     if let Some(route) = in_place(&run.segments) {
-        let mut cells = vec![text("witness, in place"), bytes(Kind::Measured, route.bytes)];
+        let mut cells = vec![
+            text("witness, in place"),
+            bytes(Kind::Measured, route.bytes),
+        ];
         let cycles: f64 = run.segments.iter().map(|s| f64::from(s.num_cycles)).sum();
         let per_cycle = route.bytes * run.segments.len() as f64 / cycles;
         cells.extend([parts::none(), parts::none()]);
-        cells.push(number(Kind::Measured, format_ratio(per_cycle), per_cycle));
+        cells.push(number(Kind::Measured, &format_ratio(per_cycle), per_cycle));
         cells.extend([parts::none(), parts::none(), parts::none(), parts::none()]);
-        cells.extend(LINKS_GBPS.map(|gbps| seconds(Kind::Modelled, route.total_seconds(gbps * GIGABIT))));
+        cells.extend(
+            LINKS_GBPS.map(|gbps| seconds(Kind::Modelled, route.total_seconds(gbps * GIGABIT))),
+        );
         cells.push(parts::none());
         rows.push(cells);
     }
@@ -101,7 +110,9 @@ fn encodings(run: &ResultFile) -> maud::Markup {
             maybe(size.map(|row| bytes(row.kind, row.summary.mean)))
         }));
         let least = of().map(|v| v.bytes_per_cycle).min_by(f64::total_cmp);
-        cells.push(maybe(least.map(|v| number(Kind::Measured, format_ratio(v), v))));
+        cells.push(maybe(
+            least.map(|v| number(Kind::Measured, &format_ratio(v), v)),
+        ));
         let compression = Some(first.compression.as_str());
         let took = |row: Option<&Row>| maybe(row.map(|row| seconds(row.kind, row.summary.median)));
         cells.push(took(stage(Stage::Encode, compression)));
@@ -111,7 +122,9 @@ fn encodings(run: &ResultFile) -> maud::Markup {
         let samples = regenerate.map(|row| row.samples.len() as u64);
         cells.push(maybe(samples.map(|n| count(Kind::Measured, n))));
         for gbps in LINKS_GBPS {
-            cells.push(maybe(fastest(of(), gbps).map(|(_, s)| seconds(Kind::Modelled, s))));
+            cells.push(maybe(
+                fastest(of(), gbps).map(|(_, s)| seconds(Kind::Modelled, s)),
+            ));
         }
         let found = best(of(), Witnesses::RawInPlace);
         cells.push(maybe(found.map(|(_, found)| crossing(found))));
@@ -153,7 +166,10 @@ pub(super) fn stages(data: &Data<'_>) -> Section {
             "samples",
         ];
         let rows = run.rows.iter().map(stage_row);
-        section.push(parts::folded(&caption, &parts::table(&caption, &head, rows)));
+        section.push(parts::folded(
+            &caption,
+            &parts::table(&caption, &head, rows),
+        ));
     }
     section
 }
@@ -212,15 +228,28 @@ pub(super) fn bytes_section(data: &Data<'_>) -> Section {
                 text(&v.compression),
                 text(&name),
                 bytes(Kind::Measured, v.bytes),
-                number(Kind::Measured, format_ratio(v.bytes_per_cycle), v.bytes_per_cycle),
+                number(
+                    Kind::Measured,
+                    &format_ratio(v.bytes_per_cycle),
+                    v.bytes_per_cycle,
+                ),
             ]
         };
         run.verdicts.iter().map(row).collect::<Vec<_>>()
     };
     let rows: Vec<Vec<Cell>> = data.runs.iter().flat_map(verdicts).collect();
     if !rows.is_empty() {
-        let head = ["encoding", "compression", "run", "bytes a segment", "bytes a cycle"];
-        section.push(parts::folded("All shipments", &parts::table("Shipments", &head, rows)));
+        let head = [
+            "encoding",
+            "compression",
+            "run",
+            "bytes a segment",
+            "bytes a cycle",
+        ];
+        section.push(parts::folded(
+            "All shipments",
+            &parts::table("Shipments", &head, rows),
+        ));
     }
     section
 }

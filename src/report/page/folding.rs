@@ -54,7 +54,16 @@ fn tables(file: &FoldingFile) -> Vec<maud::Markup> {
     ];
     let sizes = file.measured.sizes.iter().map(size);
     parts.push(parts::table(&format!("Chunk sizes: {of}"), &head, sizes));
-    let head = ["order", "folds", "time", "verified in", "proof", "accumulators", "moved", "peak memory"];
+    let head = [
+        "order",
+        "folds",
+        "time",
+        "verified in",
+        "proof",
+        "accumulators",
+        "moved",
+        "peak memory",
+    ];
     let sessions = file.measured.sessions.iter().map(|session| {
         vec![
             text(&session.order),
@@ -64,11 +73,24 @@ fn tables(file: &FoldingFile) -> Vec<maud::Markup> {
             bytes(session.kind, session.proof_bytes as f64),
             bytes(session.kind, session.accumulator_bytes as f64),
             bytes(session.kind, session.hop_bytes() as f64),
-            maybe(session.peak_memory_bytes.map(|peak| bytes(session.kind, peak as f64))),
+            maybe(
+                session
+                    .peak_memory_bytes
+                    .map(|peak| bytes(session.kind, peak as f64)),
+            ),
         ]
     });
-    parts.push(parts::table(&format!("All chunks folded: {of}"), &head, sessions));
-    let head = ["joined 1000 to one", "object", "moved: two sent, one returned", "moved: joined in place"];
+    parts.push(parts::table(
+        &format!("All chunks folded: {of}"),
+        &head,
+        sessions,
+    ));
+    let head = [
+        "joined 1000 to one",
+        "object",
+        "moved: two sent, one returned",
+        "moved: joined in place",
+    ];
     let trees = file.modelled.trees.iter().map(|tree| {
         vec![
             text(&tree.object),
@@ -79,7 +101,12 @@ fn tables(file: &FoldingFile) -> Vec<maud::Markup> {
     });
     let table = parts::table("Trees of 1000", &head, trees);
     parts.push(parts::folded("What aggregation trees move", &table));
-    let head = ["verifier circuit", "constraints", "on the other curve", "source"];
+    let head = [
+        "verifier circuit",
+        "constraints",
+        "on the other curve",
+        "source",
+    ];
     let circuits = file.modelled.circuits.iter().map(|circuit| {
         vec![
             text(&circuit.name),
@@ -89,7 +116,10 @@ fn tables(file: &FoldingFile) -> Vec<maud::Markup> {
         ]
     });
     let table = parts::table("Verifier circuits", &head, circuits);
-    parts.push(parts::folded("Verifier circuits, published and counted", &table));
+    parts.push(parts::folded(
+        "Verifier circuits, published and counted",
+        &table,
+    ));
     let head = ["handed on instead", "bytes", "formula", "cost"];
     let alternatives = file.modelled.alternatives.iter().map(|other| {
         vec![
@@ -100,12 +130,16 @@ fn tables(file: &FoldingFile) -> Vec<maud::Markup> {
         ]
     });
     let table = parts::table("Other ways to hand on what was folded", &head, alternatives);
-    parts.push(parts::folded("Other ways to hand on what was folded", &table));
+    parts.push(parts::folded(
+        "Other ways to hand on what was folded",
+        &table,
+    ));
     parts
 }
 
 fn size(row: &SizeRow) -> Vec<Cell> {
-    let median = |samples: &Option<crate::measure::Samples>| samples.as_ref().map(|s| s.summary.median);
+    let median =
+        |samples: &Option<crate::measure::Samples>| samples.as_ref().map(|s| s.summary.median);
     let cpu = row.cpu();
     vec![
         text(&format!("2^{}", row.log_rows)),

@@ -116,7 +116,10 @@ impl Section {
 pub fn is_page(bytes: &[u8]) -> bool {
     let start = &bytes[..bytes.len().min(2000)];
     let mark = format!("<meta name=\"generator\" content=\"{GENERATOR}");
-    start.starts_with(b"<!DOCTYPE html>") && start.windows(mark.len()).any(|part| part == mark.as_bytes())
+    start.starts_with(b"<!DOCTYPE html>")
+        && start
+            .windows(mark.len())
+            .any(|part| part == mark.as_bytes())
 }
 
 /// Makes the page of result files.
@@ -141,9 +144,17 @@ pub fn page(sources: &[Source], options: &PageOptions) -> Result<Page> {
     };
     let files: Vec<AnyFile> = sources.iter().map(|source| source.file.clone()).collect();
     // Without costs the sections that need some say what measures them.
-    let costs = costs(&files).unwrap_or_default();
+    let mut costs = costs(&files).unwrap_or_default();
+    for costs in &mut costs {
+        costs.guest = plain(&costs.guest, MAX_NAME);
+        costs.machine = plain(&costs.machine, 2 * MAX_NAME);
+    }
     let sections: [(&str, &str, Section); 9] = [
-        ("witness", "Time to the witness: recompute or ship?", encodings::section(&data)),
+        (
+            "witness",
+            "Time to the witness: recompute or ship?",
+            encodings::section(&data),
+        ),
         ("stages", "Where the time goes", encodings::stages(&data)),
         ("bytes", "Shipped bytes", encodings::bytes_section(&data)),
         ("proofs", "Proof sizes and security", proofs::section(&data)),
@@ -151,10 +162,17 @@ pub fn page(sources: &[Source], options: &PageOptions) -> Result<Page> {
         ("note", "The note's ledger", note::section(&data)),
         ("cluster", "A cluster", cluster::section(&data, &costs)),
         ("calculator", "Calculator", calculate(&costs)),
-        ("provenance", "What was measured, where and by what", provenance::section(&data)),
+        (
+            "provenance",
+            "What was measured, where and by what",
+            provenance::section(&data),
+        ),
     ];
     let html = document(&data, &sections);
-    let figures = sections.into_iter().flat_map(|(_, _, section)| section.figures).collect();
+    let figures = sections
+        .into_iter()
+        .flat_map(|(_, _, section)| section.figures)
+        .collect();
     Ok(Page { html, figures })
 }
 
@@ -238,7 +256,11 @@ impl Data<'_> {
             let Some(hardware) = source.file.hardware() else {
                 continue;
             };
-            let line = format!("{}; {}", source.file.tool().headline(), plain(&hardware.cpu, 60));
+            let line = format!(
+                "{}; {}",
+                source.file.tool().headline(),
+                plain(&hardware.cpu, 60)
+            );
             if !lines.contains(&line) {
                 lines.push(line);
             }

@@ -15,7 +15,11 @@ const MAX_FIGURES: usize = 12;
 pub(super) fn section(data: &Data<'_>) -> Section {
     let mut section = Section::default();
     // A file that costs cannot be taken from leaves the note as it is.
-    let files: Vec<AnyFile> = data.sources.iter().map(|source| source.file.clone()).collect();
+    let files: Vec<AnyFile> = data
+        .sources
+        .iter()
+        .map(|source| source.file.clone())
+        .collect();
     let found = NoteReport::new(&files, &NOTE, &[]);
     if let Err(error) = &found {
         let why = plain(&error.to_string(), 300);
@@ -34,7 +38,14 @@ fn show(section: &mut Section, note: &Note) {
              what follows by its own formulas, what is right, and what measured sizes make of it. "
             code { "rewit model --note" } " prints the same." }
     });
-    let head = ["line", "the note says", "as written", "corrected", "from measured sizes", "verdict"];
+    let head = [
+        "line",
+        "the note says",
+        "as written",
+        "corrected",
+        "from measured sizes",
+        "verdict",
+    ];
     let lines = note.lines.iter().map(line);
     section.push(parts::table("The note's ledger", &head, lines));
     let head = [
@@ -49,16 +60,28 @@ fn show(section: &mut Section, note: &Note) {
         "coordinator ingress",
         "coordinator egress",
     ];
-    section.push(parts::table("Totals by transfer and link", &head, note.scenarios.iter().map(scenario)));
+    section.push(parts::table(
+        "Totals by transfer and link",
+        &head,
+        note.scenarios.iter().map(scenario),
+    ));
     let head = ["not in the note, and needed", "figures", "remark"];
-    let table = parts::table("Not in the note, and needed", &head, note.needed.iter().map(item));
+    let table = parts::table(
+        "Not in the note, and needed",
+        &head,
+        note.needed.iter().map(item),
+    );
     section.push(parts::folded("What the note does not count", &table));
     if !note.break_even.is_empty() {
         let figures = list(&note.break_even);
         section.push(html! { p { "Bandwidths below which regenerating is faster than shipping: " (figures) } });
     }
     let head = ["question", "figures", "remark"];
-    section.push(parts::table("The note's questions", &head, note.questions.iter().map(item)));
+    section.push(parts::table(
+        "The note's questions",
+        &head,
+        note.questions.iter().map(item),
+    ));
 }
 
 fn figure(figure: &Figure) -> Markup {
@@ -98,10 +121,11 @@ fn line(line: &Line) -> Vec<Cell> {
 
 fn scenario(scenario: &Scenario) -> Vec<Cell> {
     let ledger = &scenario.ledger;
-    let bytes = |value: f64| parts::number(Kind::Modelled, format_figure(value, Unit::Bytes), value);
+    let bytes =
+        |value: f64| parts::number(Kind::Modelled, &format_figure(value, Unit::Bytes), value);
     let share = parts::number(
         Kind::Modelled,
-        format_figure(ledger.assigned_share, Unit::Share),
+        &format_figure(ledger.assigned_share, Unit::Share),
         ledger.assigned_share,
     );
     vec![

@@ -28,7 +28,10 @@ pub(super) fn legend() -> Markup {
     let rows = [
         (Kind::Measured, "measured in the run of the file"),
         (Kind::Modelled, "computed from measured or declared numbers"),
-        (Kind::Declared, "given by the user or taken from a publication"),
+        (
+            Kind::Declared,
+            "given by the user or taken from a publication",
+        ),
     ];
     html! {
         p .legend { "Every number has its kind: "
@@ -66,12 +69,16 @@ pub(super) fn code(text: &str) -> Cell {
 /// A number for programs that read the page; none if it is none.
 pub(super) fn raw(value: f64) -> Option<String> {
     let plain = value == 0.0 || (1e-9..1e17).contains(&value.abs());
-    let text = if plain { value.to_string() } else { format!("{value:e}") };
+    let text = if plain {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    };
     value.is_finite().then_some(text)
 }
 
 /// A number in words, with its kind.
-pub(super) fn number(kind: Kind, words: String, value: f64) -> Cell {
+pub(super) fn number(kind: Kind, words: &str, value: f64) -> Cell {
     Cell {
         class: "n",
         body: html! { data value=[raw(value)] { (words) } (tag(kind)) },
@@ -80,22 +87,22 @@ pub(super) fn number(kind: Kind, words: String, value: f64) -> Cell {
 
 /// Seconds.
 pub(super) fn seconds(kind: Kind, value: f64) -> Cell {
-    number(kind, plot::seconds(value), value)
+    number(kind, &plot::seconds(value), value)
 }
 
 /// Bytes.
 pub(super) fn bytes(kind: Kind, value: f64) -> Cell {
-    number(kind, plot::bytes(value), value)
+    number(kind, &plot::bytes(value), value)
 }
 
 /// Bits per second.
 pub(super) fn bandwidth(kind: Kind, value: f64) -> Cell {
-    number(kind, plot::format_bits(value), value)
+    number(kind, &plot::format_bits(value), value)
 }
 
 /// A count.
 pub(super) fn count(kind: Kind, value: u64) -> Cell {
-    number(kind, crate::report::format_count(value), value as f64)
+    number(kind, &crate::report::format_count(value), value as f64)
 }
 
 /// Several numbers.
@@ -122,7 +129,11 @@ pub(super) fn maybe(cell: Option<Cell>) -> Cell {
 /// A table in a box that scrolls by itself; of long ones the start.
 ///
 /// The first cell of a row is its heading.
-pub(super) fn table(caption: &str, head: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> Markup {
+pub(super) fn table(
+    caption: &str,
+    head: &[&str],
+    rows: impl IntoIterator<Item = Vec<Cell>>,
+) -> Markup {
     let mut rows = rows.into_iter();
     let shown: Vec<Vec<Cell>> = rows.by_ref().take(MAX_ROWS).collect();
     let left = rows.count();

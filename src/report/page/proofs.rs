@@ -10,7 +10,12 @@ use crate::report::ResultFile;
 /// A plot of all sizes, the proofs of runs, and the suite's rows behind a line.
 pub(super) fn section(data: &Data<'_>) -> Section {
     let mut section = Section::default();
-    let rows: Vec<Row> = data.sizes.iter().flat_map(|file| &file.rows).cloned().collect();
+    let rows: Vec<Row> = data
+        .sizes
+        .iter()
+        .flat_map(|file| &file.rows)
+        .cloned()
+        .collect();
     section.plot(
         proof_sizes(&rows, &data.runs, &data.foldings, &data.source()),
         "Discs are lengths of proofs that were made, verified from their bytes and refused with a bit changed; outlines \
@@ -45,14 +50,37 @@ pub(super) fn section(data: &Data<'_>) -> Section {
             });
             vec![
                 text(&requirement.subject),
-                number(Kind::Declared, requirement.target_bits.to_string(), requirement.target_bits.into()),
-                number(Kind::Declared, format!("{} KiB", requirement.limit_kib), f64::from(requirement.limit_kib) * KIB),
-                text(if requirement.reached { "reached" } else { "not reached" }),
+                number(
+                    Kind::Declared,
+                    &requirement.target_bits.to_string(),
+                    requirement.target_bits.into(),
+                ),
+                number(
+                    Kind::Declared,
+                    &format!("{} KiB", requirement.limit_kib),
+                    f64::from(requirement.limit_kib) * KIB,
+                ),
+                text(if requirement.reached {
+                    "reached"
+                } else {
+                    "not reached"
+                }),
                 text(&params),
-                maybe(requirement.modelled_bytes.map(|size| bytes(Kind::Modelled, size))),
+                maybe(
+                    requirement
+                        .modelled_bytes
+                        .map(|size| bytes(Kind::Modelled, size)),
+                ),
             ]
         });
-        let head = ["subject", "provable bits", "limit", "", "smallest at", "size"];
+        let head = [
+            "subject",
+            "provable bits",
+            "limit",
+            "",
+            "smallest at",
+            "size",
+        ];
         let table = parts::table("What limits of size take", &head, requirements);
         section.push(parts::folded("What limits of size take", &table));
         let head = [
@@ -71,32 +99,49 @@ pub(super) fn section(data: &Data<'_>) -> Section {
             "note",
         ];
         let table = parts::table("All proof sizes", &head, file.rows.iter().map(size_row));
-        section.push(parts::folded(&format!("All {} proof sizes", file.rows.len()), &table));
+        section.push(parts::folded(
+            &format!("All {} proof sizes", file.rows.len()),
+            &table,
+        ));
     }
     section
 }
 
 fn bits(value: f64) -> Cell {
-    number(Kind::Modelled, format!("{value:.1}"), value)
+    number(Kind::Modelled, &format!("{value:.1}"), value)
 }
 
 fn proofs_of(run: &ResultFile) -> Vec<Vec<Cell>> {
     let median = |stage, index| {
-        let whole = run.rows.iter().find(|row| row.key.stage == stage && row.key.part.is_none())?;
-        let of = whole.samples.iter().filter(|sample| sample.segment == Some(index));
+        let whole = run
+            .rows
+            .iter()
+            .find(|row| row.key.stage == stage && row.key.part.is_none())?;
+        let of = whole
+            .samples
+            .iter()
+            .filter(|sample| sample.segment == Some(index));
         let values: Vec<f64> = of.map(|sample| sample.value).collect();
         Some(seconds(whole.kind, Summary::of(&values)?.median))
     };
     let row = |proof: &crate::measure::ProvenSegment| {
         vec![
-            text(&format!("{}, 2^{} cycles", plain(&run.guest.name, MAX_NAME), run.parameters.log_cycles)),
+            text(&format!(
+                "{}, 2^{} cycles",
+                plain(&run.guest.name, MAX_NAME),
+                run.parameters.log_cycles
+            )),
             text(&proof.index.to_string()),
             count(Kind::Measured, proof.rows.into()),
             bytes(Kind::Measured, proof.argument_bytes as f64),
             bytes(Kind::Measured, proof.statement_bytes as f64),
             maybe(median(Stage::Prove, proof.index)),
             maybe(median(Stage::Verify, proof.index)),
-            maybe(proof.peak_memory_bytes.map(|peak| bytes(Kind::Measured, peak as f64))),
+            maybe(
+                proof
+                    .peak_memory_bytes
+                    .map(|peak| bytes(Kind::Measured, peak as f64)),
+            ),
             bits(proof.unique_decoding_bits),
             maybe(proof.johnson_bits.map(bits)),
             bits(proof.conjectured_bits),
@@ -109,7 +154,7 @@ fn size_row(row: &Row) -> Vec<Cell> {
     let level = |level: &Option<Bits>| {
         maybe(level.as_ref().map(|level| {
             let words = format!("{:.1} {}", level.bits, plain(&level.binding, 24));
-            number(Kind::Modelled, words, level.bits)
+            number(Kind::Modelled, &words, level.bits)
         }))
     };
     let kind = match row.kind {
@@ -123,13 +168,22 @@ fn size_row(row: &Row) -> Vec<Cell> {
         text(row.scheme.name()),
         maybe(size.map(|size| bytes(kind, size))),
         maybe(row.modelled_bytes.map(|size| bytes(Kind::Modelled, size))),
-        maybe(row.residual_percent.map(|percent| number(Kind::Modelled, format!("{percent:+.2} %"), percent))),
+        maybe(
+            row.residual_percent
+                .map(|percent| number(Kind::Modelled, &format!("{percent:+.2} %"), percent)),
+        ),
         level(&row.unique),
         level(&row.johnson),
         level(&row.johnson_2025),
         level(&row.conjectured),
-        maybe(row.measured.map(|measured| seconds(Kind::Measured, measured.prove_seconds))),
-        maybe(row.measured.map(|measured| seconds(Kind::Measured, measured.verify_seconds))),
+        maybe(
+            row.measured
+                .map(|measured| seconds(Kind::Measured, measured.prove_seconds)),
+        ),
+        maybe(
+            row.measured
+                .map(|measured| seconds(Kind::Measured, measured.verify_seconds)),
+        ),
         text(row.setting.as_deref().unwrap_or(&row.note)),
     ]
 }

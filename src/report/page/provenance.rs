@@ -12,7 +12,11 @@ pub(super) fn section(data: &Data<'_>) -> Section {
     let mut section = Section::default();
     section.push(files(data));
     let mut machines: Vec<&Hardware> = Vec::new();
-    for hardware in data.sources.iter().filter_map(|source| source.file.hardware()) {
+    for hardware in data
+        .sources
+        .iter()
+        .filter_map(|source| source.file.hardware())
+    {
         if !machines.contains(&hardware) {
             machines.push(hardware);
         }
@@ -20,7 +24,10 @@ pub(super) fn section(data: &Data<'_>) -> Section {
     section.push(parts::table(
         "Machines",
         &["machine", "what", "value"],
-        machines.iter().enumerate().flat_map(|(i, hardware)| machine(i + 1, hardware)),
+        machines
+            .iter()
+            .enumerate()
+            .flat_map(|(i, hardware)| machine(i + 1, hardware)),
     ));
     section.push(links(data));
     section.push(guests(data));
@@ -68,14 +75,25 @@ fn files(data: &Data<'_>) -> Markup {
 
 fn machine(index: usize, hardware: &Hardware) -> Vec<Vec<Cell>> {
     let mut rows: Vec<Vec<Cell>> = Vec::new();
-    let mut add = |what: &str, value: Cell| rows.push(vec![text(&index.to_string()), text(what), value]);
+    let mut add =
+        |what: &str, value: Cell| rows.push(vec![text(&index.to_string()), text(what), value]);
     add("processor", text(&hardware.cpu));
-    let cores = hardware.physical_cores.map_or("unknown".to_owned(), |cores| cores.to_string());
-    add("cores, threads", text(&format!("{cores}, {}", hardware.logical_cores)));
+    let cores = hardware
+        .physical_cores
+        .map_or("unknown".to_owned(), |cores| cores.to_string());
+    add(
+        "cores, threads",
+        text(&format!("{cores}, {}", hardware.logical_cores)),
+    );
     let simd = &hardware.simd;
-    add("vector instructions", text(&format!("{}, {} there", simd.compiled, simd.available)));
+    add(
+        "vector instructions",
+        text(&format!("{}, {} there", simd.compiled, simd.available)),
+    );
     for cache in &hardware.caches {
-        let shared = cache.shared_by.map_or(String::new(), |n| format!(", shared by {n} threads"));
+        let shared = cache
+            .shared_by
+            .map_or(String::new(), |n| format!(", shared by {n} threads"));
         add(
             &format!("cache L{} {}", cache.level, cache.kind.name()),
             text(&format!("{}{shared}", format_bytes(cache.bytes as f64))),
@@ -91,9 +109,18 @@ fn machine(index: usize, hardware: &Hardware) -> Vec<Vec<Cell>> {
     if let Some(found) = &hardware.memory_bandwidth {
         let words = format!("{}/s", super::plot::bytes(found.summary.median));
         let what = format!("memory copied, {} threads", found.threads);
-        add(&what, parts::number(found.kind, words, found.summary.median));
+        add(
+            &what,
+            parts::number(found.kind, &words, found.summary.median),
+        );
     }
-    add("system", text(&format!("{}, kernel {}, {}", hardware.os, hardware.kernel, hardware.arch)));
+    add(
+        "system",
+        text(&format!(
+            "{}, kernel {}, {}",
+            hardware.os, hardware.kernel, hardware.arch
+        )),
+    );
     if let Some(gpu) = &hardware.gpu {
         add("GPU", text(&gpu.name));
         add(
@@ -117,7 +144,10 @@ fn machine(index: usize, hardware: &Hardware) -> Vec<Vec<Cell>> {
                 add("GPU, ECC", text(if ecc { "on" } else { "off" }));
             }
             if let Some(pcie) = state.max_pcie.or(state.pcie) {
-                add("GPU, PCIe", text(&format!("generation {} × {}", pcie.generation, pcie.width)));
+                add(
+                    "GPU, PCIe",
+                    text(&format!("generation {} × {}", pcie.generation, pcie.width)),
+                );
             }
         }
         if let Some(missing) = &gpu.nvml_missing {
@@ -125,19 +155,28 @@ fn machine(index: usize, hardware: &Hardware) -> Vec<Vec<Cell>> {
         }
         if let Some(load) = &gpu.load {
             if let Some(clock) = load.sm_clock_mhz {
-                add("GPU clock under load", parts::number(Kind::Measured, format!("{clock:.0} MHz"), clock));
+                add(
+                    "GPU clock under load",
+                    parts::number(Kind::Measured, &format!("{clock:.0} MHz"), clock),
+                );
             }
             if let Some(watts) = load.power_watts {
-                add("GPU power under load", parts::number(Kind::Measured, format!("{watts:.0} W"), watts));
+                add(
+                    "GPU power under load",
+                    parts::number(Kind::Measured, &format!("{watts:.0} W"), watts),
+                );
             }
             if !load.throttle_reasons.is_empty() {
-                add("GPU, reasons for lower clocks", text(&load.throttle_reasons.join(", ")));
+                add(
+                    "GPU, reasons for lower clocks",
+                    text(&load.throttle_reasons.join(", ")),
+                );
             }
         }
         for copy in &gpu.copies {
             let words = format!("{}/s", super::plot::bytes(copy.summary.median));
             let what = format!("GPU copies, {}", copy.direction.name());
-            add(&what, parts::number(copy.kind, words, copy.summary.median));
+            add(&what, parts::number(copy.kind, &words, copy.summary.median));
         }
     }
     rows
@@ -166,7 +205,9 @@ fn links(data: &Data<'_>) -> Markup {
     };
     let head = ["file", "link", "bandwidth", "latency, one way"];
     let summary = parts::table("Links", &head, links.iter().map(row));
-    let points = links.iter().flat_map(|(_, link)| link.points.iter().map(move |point| (link.kind, point)));
+    let points = links
+        .iter()
+        .flat_map(|(_, link)| link.points.iter().map(move |point| (link.kind, point)));
     let points = points.map(|(kind, point)| {
         vec![
             text(point.direction.name()),
@@ -177,7 +218,14 @@ fn links(data: &Data<'_>) -> Markup {
             text(&point.samples.len().to_string()),
         ]
     });
-    let head = ["direction", "message", "streams", "median time", "bandwidth", "samples"];
+    let head = [
+        "direction",
+        "message",
+        "streams",
+        "median time",
+        "bandwidth",
+        "samples",
+    ];
     let points = parts::table("Messages by size", &head, points);
     html! { (summary) (parts::folded("Messages by size", &points)) }
 }
@@ -201,7 +249,7 @@ fn guests(data: &Data<'_>) -> Markup {
     let row = |guest: &&Guest| {
         let cycles = match guest.cycles {
             0 => parts::none(),
-            cycles => parts::number(Kind::Measured, format_count(cycles), cycles as f64),
+            cycles => parts::number(Kind::Measured, &format_count(cycles), cycles as f64),
         };
         vec![
             text(&guest.name),
@@ -210,6 +258,11 @@ fn guests(data: &Data<'_>) -> Markup {
             code(&guest.input_blake3),
         ]
     };
-    let head = ["guest", "cycles", "BLAKE3 of the ELF file", "BLAKE3 of the input"];
+    let head = [
+        "guest",
+        "cycles",
+        "BLAKE3 of the ELF file",
+        "BLAKE3 of the input",
+    ];
     parts::table("Guests", &head, guests.iter().map(row))
 }

@@ -38,7 +38,7 @@ pub(super) fn conclusions(data: &Data<'_>) -> Markup {
             }
             @for (about, lines) in &said {
                 @for (i, line) in lines.iter().enumerate() {
-                    p .headline[i == 0] { (sentence(line)) " " (tag(Kind::Modelled)) }
+                    p .headline[i == 0] { (sentence(line)) "\u{a0}" (tag(Kind::Modelled)) }
                 }
                 p .about { (about) }
             }
@@ -51,7 +51,11 @@ pub(super) fn conclusions(data: &Data<'_>) -> Markup {
 
 /// How to cite the files and make the page again.
 pub(super) fn cite(data: &Data<'_>) -> Markup {
-    let names: Vec<String> = data.sources.iter().map(|source| plain(&source.name, MAX_NAME)).collect();
+    let names: Vec<String> = data
+        .sources
+        .iter()
+        .map(|source| plain(&source.name, MAX_NAME))
+        .collect();
     html! {
         section #cite aria-labelledby="cite-heading" {
             h2 #cite-heading { "How to cite and repeat" }
@@ -60,7 +64,7 @@ pub(super) fn cite(data: &Data<'_>) -> Markup {
                 @for source in data.sources {
                     li {
                         (plain(&source.name, MAX_NAME)) ", " (source.file.kind()) ", "
-                        (source.file.tool().headline()) ", " (plain(source.file.created(), 40))
+                        (plain(&source.file.tool().headline(), MAX_NAME)) ", " (plain(source.file.created(), 40))
                         ", BLAKE3 " code .hash { (source.blake3) }
                     }
                 }

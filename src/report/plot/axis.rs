@@ -35,7 +35,14 @@ impl Scale {
         }
         let step = step(most, 5.0);
         let end = (most / step).ceil() * step;
-        Self::Linear(0.0, if end.is_finite() && end > 0.0 { end } else { most })
+        Self::Linear(
+            0.0,
+            if end.is_finite() && end > 0.0 {
+                end
+            } else {
+                most
+            },
+        )
     }
 
     /// Around the values above zero, to the next 1, 2 or 5 times a power of ten; a decade if there
@@ -169,7 +176,11 @@ impl Scale {
 
 /// The text of a tick; zero is zero in any unit.
 fn tick(value: f64, format: fn(f64) -> String) -> String {
-    if value == 0.0 { "0".to_owned() } else { short(&format(value)) }
+    if value == 0.0 {
+        "0".to_owned()
+    } else {
+        short(&format(value))
+    }
 }
 
 /// The largest 1, 2 or 5 times a power of ten that is no more than `range / parts`, at least.
@@ -187,12 +198,18 @@ fn step(range: f64, parts: f64) -> f64 {
 }
 
 /// Logarithms of 1, 2 and 5.
-const DIGITS: [f64; 3] = [0.0, std::f64::consts::LOG10_2, 1.0 - std::f64::consts::LOG10_2];
+const DIGITS: [f64; 3] = [
+    0.0,
+    std::f64::consts::LOG10_2,
+    1.0 - std::f64::consts::LOG10_2,
+];
 
 /// The largest logarithm of 1, 2 or 5 times a power of ten that is at most `log`.
 fn floor_125(log: f64) -> f64 {
     let power = log.floor();
-    let digit = DIGITS.into_iter().rfind(|digit| power + digit <= log + 1e-9);
+    let digit = DIGITS
+        .into_iter()
+        .rfind(|digit| power + digit <= log + 1e-9);
     power + digit.unwrap_or(0.0)
 }
 
@@ -248,11 +265,21 @@ pub(super) fn axes(scene: &mut Scene, area: [f64; 4], x: &Axis, y: &Axis, font: 
     let height = frame.bottom - frame.top;
     for part in y.scale.minor(height) {
         let at = frame.bottom - part * height;
-        scene.line(vec![(frame.left, at), (frame.right, at)], Ink::Grid, 0.4, None);
+        scene.line(
+            vec![(frame.left, at), (frame.right, at)],
+            Ink::Grid,
+            0.4,
+            None,
+        );
     }
     for (part, text) in rows {
         let at = frame.bottom - part * height;
-        scene.line(vec![(frame.left, at), (frame.right, at)], Ink::Grid, 1.0, None);
+        scene.line(
+            vec![(frame.left, at), (frame.right, at)],
+            Ink::Grid,
+            1.0,
+            None,
+        );
         scene.text(Text {
             at: (frame.left - 6.0, at + 0.36 * font),
             anchor: Anchor::End,
@@ -280,12 +307,22 @@ pub(super) fn horizontal(scene: &mut Scene, frame: &Frame, x: &Axis, font: f64) 
     let width = frame.right - frame.left;
     for part in x.scale.minor(width) {
         let at = frame.left + part * width;
-        scene.line(vec![(at, frame.top), (at, frame.bottom)], Ink::Grid, 0.4, None);
+        scene.line(
+            vec![(at, frame.top), (at, frame.bottom)],
+            Ink::Grid,
+            0.4,
+            None,
+        );
     }
     let extent = |text: &str| font::width(text, font, false) + 1.2 * font;
     for (part, text) in x.scale.ticks(width, x.format, extent) {
         let at = frame.left + part * width;
-        scene.line(vec![(at, frame.top), (at, frame.bottom)], Ink::Grid, 1.0, None);
+        scene.line(
+            vec![(at, frame.top), (at, frame.bottom)],
+            Ink::Grid,
+            1.0,
+            None,
+        );
         // A text at the end of the axis stays within the drawing.
         let half = font::width(&text, font, false) / 2.0;
         let at = at.min(scene.width - half - 2.0).max(half + 2.0);
@@ -309,7 +346,10 @@ pub(super) fn horizontal(scene: &mut Scene, frame: &Frame, x: &Axis, font: f64) 
     let half = font::width(&name, font, false) / 2.0;
     let middle = f64::midpoint(frame.left, frame.right);
     scene.text(Text {
-        at: (middle.min(scene.width - half - 4.0).max(half + 4.0), frame.bottom + 2.9 * font),
+        at: (
+            middle.min(scene.width - half - 4.0).max(half + 4.0),
+            frame.bottom + 2.9 * font,
+        ),
         anchor: Anchor::Middle,
         size: font,
         ink: Ink::Text,

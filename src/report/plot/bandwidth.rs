@@ -16,7 +16,11 @@ const ENDS: (i32, i32) = (8, 12);
 const POINTS: i32 = 12;
 
 /// Time to the witness of a segment against bandwidth, by encoding; none if nothing was measured.
-pub(in crate::report) fn time_to_witness(run: &ResultFile, id: &str, source: &str) -> Option<Figure> {
+pub(in crate::report) fn time_to_witness(
+    run: &ResultFile,
+    id: &str,
+    source: &str,
+) -> Option<Figure> {
     let mut series = Vec::new();
     let mut callouts: Vec<Callout> = Vec::new();
     if let Some(route) = in_place(&run.segments) {
@@ -40,12 +44,17 @@ pub(in crate::report) fn time_to_witness(run: &ResultFile, id: &str, source: &st
             continue;
         }
         let found = best(of(), Witnesses::RawInPlace).map(|(_, crossing)| crossing);
-        if let Some(Crossing::Below { bits_per_second } | Crossing::Above { bits_per_second }) = found {
+        if let Some(Crossing::Below { bits_per_second } | Crossing::Above { bits_per_second }) =
+            found
+        {
             let time = least(&routes, bits_per_second);
             crossings.push(Datum {
                 x: bits_per_second,
                 y: time,
-                title: format!("{name}: break-even with the witness in place at {}", format_bits(bits_per_second)),
+                title: format!(
+                    "{name}: break-even with the witness in place at {}",
+                    format_bits(bits_per_second)
+                ),
             });
             if strongest.is_none_or(|(most, _)| bits_per_second > most) {
                 strongest = Some((bits_per_second, name));
@@ -77,13 +86,19 @@ pub(in crate::report) fn time_to_witness(run: &ResultFile, id: &str, source: &st
             data: crossings,
         });
     }
-    let y = Scale::log(series.iter().flat_map(|s| s.data.iter().map(|datum| datum.y)));
+    let y = Scale::log(
+        series
+            .iter()
+            .flat_map(|s| s.data.iter().map(|datum| datum.y)),
+    );
     let guest = plain(&run.guest.name, 40);
     let log_cycles = run.parameters.log_cycles;
     let description = describe(&series, strongest);
     Some(Figure::new(
         id,
-        format!("Time to the witness of a segment of 2^{log_cycles} cycles of {guest}, by encoding"),
+        format!(
+            "Time to the witness of a segment of 2^{log_cycles} cycles of {guest}, by encoding"
+        ),
         description,
         source,
         Plot::Chart(Chart {
@@ -131,7 +146,12 @@ fn describe(series: &[Series], strongest: Option<(f64, &str)>) -> String {
     let ends = |series: &Series| {
         let (first, last) = (series.data.first()?, series.data.last()?);
         series.style.line?;
-        Some(format!("{} from {} to {}", series.name, seconds(first.y), seconds(last.y)))
+        Some(format!(
+            "{} from {} to {}",
+            series.name,
+            seconds(first.y),
+            seconds(last.y)
+        ))
     };
     let curves: Vec<String> = series.iter().filter_map(ends).collect();
     let mut text = format!(
@@ -148,4 +168,3 @@ fn describe(series: &[Series], strongest: Option<(f64, &str)>) -> String {
     }
     text
 }
-

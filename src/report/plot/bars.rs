@@ -34,7 +34,9 @@ impl Bars {
     pub(super) fn draw(&self, size: Size, title: &str, source: &str) -> Scene {
         let used = |index: usize| {
             let parts = self.bars.iter().flat_map(|bar| &bar.parts);
-            parts.clone().any(|&(part, value)| part == index && value > 0.0)
+            parts
+                .clone()
+                .any(|&(part, value)| part == index && value > 0.0)
         };
         let legend: Vec<Entry> = self
             .parts
@@ -58,7 +60,12 @@ impl Bars {
         let scene = &mut sheet.scene;
         let [left, top, right, _] = sheet.area;
         let totals = || {
-            let total = |bar: &Bar| bar.parts.iter().map(|(_, value)| value.max(0.0)).sum::<f64>();
+            let total = |bar: &Bar| {
+                bar.parts
+                    .iter()
+                    .map(|(_, value)| value.max(0.0))
+                    .sum::<f64>()
+            };
             bars.iter().map(total)
         };
         let words: Vec<String> = totals().map(self.format).collect();
@@ -92,16 +99,34 @@ impl Bars {
                 Size::Desktop => bar_top + thick / 2.0 + 0.36 * font,
                 Size::Phone => bar_top - 0.38 * font,
             };
-            let most = if size == Size::Phone { right - left } else { names };
+            let most = if size == Size::Phone {
+                right - left
+            } else {
+                names
+            };
             let name = fit(&bar.name, font, false, most + 0.5);
-            label(scene, (name_at.0, baseline), name_at.1, font, Ink::Text, false, name);
+            label(
+                scene,
+                (name_at.0, baseline),
+                name_at.1,
+                font,
+                Ink::Text,
+                false,
+                name,
+            );
             let mut sum = 0.0;
             for &(part, value) in &bar.parts {
                 let value = value.max(0.0);
                 let (from, to) = (frame.x(sum), frame.x(sum + value));
                 let part_name = self.parts.get(part).map_or("", String::as_str);
                 let title = format!("{}: {part_name} {}", bar.name, (self.format)(value));
-                scene.rect((from, bar_top), (to - from, thick), Ink::Series(part), 1.0, &title);
+                scene.rect(
+                    (from, bar_top),
+                    (to - from, thick),
+                    Ink::Series(part),
+                    1.0,
+                    &title,
+                );
                 sum += value;
             }
             let at = (frame.x(sum) + 6.0, bar_top + thick / 2.0 + 0.36 * font);

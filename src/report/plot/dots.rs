@@ -66,7 +66,11 @@ impl Dots {
         let rows = &self.rows[..self.rows.len().min(MAX_ROWS)];
         let font = size.font();
         let per_dot = 1.15 * font;
-        let name_height = if size == Size::Phone { 1.6 * font } else { 0.6 * font };
+        let name_height = if size == Size::Phone {
+            1.6 * font
+        } else {
+            0.6 * font
+        };
         let heights: Vec<f64> = rows
             .iter()
             .map(|row| name_height + per_dot * row.dots.len().max(1) as f64)
@@ -77,7 +81,11 @@ impl Dots {
         let [left, top, right, _] = sheet.area;
         let widths = rows.iter().map(|row| font::width(&row.name, font, false));
         let names = widths.fold(0.0, f64::max).min(0.36 * scene.width);
-        let indent = if size == Size::Phone { 4.0 } else { names + 12.0 };
+        let indent = if size == Size::Phone {
+            4.0
+        } else {
+            names + 12.0
+        };
         let dots = || rows.iter().flat_map(|row| &row.dots);
         let values = dots().flat_map(|dot| [Some(dot.raw), dot.least.as_ref().map(|l| l.0)]);
         let scale = Scale::log(values.flatten());
@@ -94,7 +102,11 @@ impl Dots {
             let (at, anchor, most) = if size == Size::Phone {
                 ((left, y + 1.15 * font), Anchor::Start, right - left)
             } else {
-                ((left + names, y + height / 2.0 + 0.36 * font), Anchor::End, names)
+                (
+                    (left + names, y + height / 2.0 + 0.36 * font),
+                    Anchor::End,
+                    names,
+                )
             };
             let name = fit(&row.name, font, false, most + 0.5);
             label(scene, at, anchor, font, Ink::Text, false, name);
@@ -111,14 +123,29 @@ impl Dots {
     fn dot(&self, scene: &mut Scene, row: &str, dot: &Dot, place: impl Fn(f64) -> (f64, f64)) {
         let group = self.groups.get(dot.group).map_or("", String::as_str);
         let ink = Ink::Series(dot.group);
-        let title = |value: f64, form: &str| format!("{row}, {group}, {form}: {}", (self.format)(value));
+        let title =
+            |value: f64, form: &str| format!("{row}, {group}, {form}: {}", (self.format)(value));
         if dot.raw <= 0.0 {
             return;
         }
         if let Some((least, form)) = dot.least.as_ref().filter(|least| least.0 > 0.0) {
             scene.line(vec![place(*least), place(dot.raw)], ink, 2.0, None);
-            scene.mark(place(*least), Form::Circle, ink, false, 4.0, &title(*least, form));
+            scene.mark(
+                place(*least),
+                Form::Circle,
+                ink,
+                false,
+                4.0,
+                &title(*least, form),
+            );
         }
-        scene.mark(place(dot.raw), Form::Circle, ink, true, 4.0, &title(dot.raw, "raw"));
+        scene.mark(
+            place(dot.raw),
+            Form::Circle,
+            ink,
+            true,
+            4.0,
+            &title(dot.raw, "raw"),
+        );
     }
 }

@@ -38,10 +38,22 @@ pub(in crate::report) fn folded_witness(foldings: &[&FoldingFile], source: &str)
             file.measured.sizes.iter().filter_map(datum).collect()
         };
         let curves: [(&str, Vec<Datum>); 4] = [
-            ("accumulators of all tables", of(&|size| Some(size.segment_bytes() as f64))),
-            ("accumulator of the cpu table", of(&|size| Some(size.cpu()?.accumulator_bytes() as f64))),
-            ("chunk before it is folded", of(&|size| Some(size.fresh_witness.as_ref()?.summary.median))),
-            ("its cells in a STARK's trace", of(&|size| Some(size.cpu()?.cell_bytes as f64))),
+            (
+                "accumulators of all tables",
+                of(&|size| Some(size.segment_bytes() as f64)),
+            ),
+            (
+                "accumulator of the cpu table",
+                of(&|size| Some(size.cpu()?.accumulator_bytes() as f64)),
+            ),
+            (
+                "chunk before it is folded",
+                of(&|size| Some(size.fresh_witness.as_ref()?.summary.median)),
+            ),
+            (
+                "its cells in a STARK's trace",
+                of(&|size| Some(size.cpu()?.cell_bytes as f64)),
+            ),
         ];
         let many = foldings.len() > 1;
         for (name, data) in curves {
@@ -49,7 +61,11 @@ pub(in crate::report) fn folded_witness(foldings: &[&FoldingFile], source: &str)
                 continue;
             }
             let guest = plain(&file.measured.guest.name, 20);
-            let name = if many { format!("{name}, {guest}") } else { name.to_owned() };
+            let name = if many {
+                format!("{name}, {guest}")
+            } else {
+                name.to_owned()
+            };
             // Sizes follow from the relation alone: the same again says nothing new.
             if series.iter().any(|other| other.data == data) {
                 continue;
@@ -86,7 +102,11 @@ pub(in crate::report) fn folded_witness(foldings: &[&FoldingFile], source: &str)
         }
     }
     levels.sort_by(|a, b| b.value.total_cmp(&a.value));
-    let y = Scale::log(all().map(|d| d.y).chain(levels.iter().map(|level| level.value)));
+    let y = Scale::log(
+        all()
+            .map(|d| d.y)
+            .chain(levels.iter().map(|level| level.value)),
+    );
     let x = Scale::log2(all().map(|d| d.x));
     let words: Vec<String> = series
         .iter()

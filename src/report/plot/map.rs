@@ -56,7 +56,15 @@ impl MapData {
             (bottom - top) / ys.len().max(1) as f64,
         );
         let name = fit(&self.y_name, font, false, right - left);
-        label(scene, (left, top - 0.75 * font), Anchor::Start, font, Ink::Text, false, name);
+        label(
+            scene,
+            (left, top - 0.75 * font),
+            Anchor::Start,
+            font,
+            Ink::Text,
+            false,
+            name,
+        );
         let stride = |needed: f64, pitch: f64| (needed / pitch.max(1e-9)).ceil().max(1.0) as usize;
         let rows = stride(1.5 * font, field.1);
         for (j, y) in ys.iter().enumerate() {
@@ -67,7 +75,12 @@ impl MapData {
                 label(scene, at, Anchor::End, font, Ink::Muted, false, text);
             }
             for (i, x) in xs.iter().enumerate() {
-                let best = self.best.get(j).and_then(|row| row.get(i)).copied().flatten();
+                let best = self
+                    .best
+                    .get(j)
+                    .and_then(|row| row.get(i))
+                    .copied()
+                    .flatten();
                 let Some(best) = best else { continue };
                 let winner = self.names.get(best).map_or("", String::as_str);
                 let title = plain(&format!("{x}, {y}: {winner}"), 200);
@@ -78,18 +91,37 @@ impl MapData {
                 scene.rect(at, inner, Ink::Series(best), opacity, &title);
             }
         }
-        let widest = xs.iter().map(|x| font::width(x, font, false)).fold(0.0, f64::max);
+        let widest = xs
+            .iter()
+            .map(|x| font::width(x, font, false))
+            .fold(0.0, f64::max);
         let columns = stride(widest.min(120.0) + font, field.0);
         for (i, x) in xs.iter().enumerate().step_by(columns) {
             let text = fit(&plain(x, 40), font, false, 120.0);
             let half = font::width(&text, font, false) / 2.0;
             let at = left_edge + field.0 * (i as f64 + 0.5);
             let at = at.min(scene.width - half - 2.0).max(half + 2.0);
-            label(scene, (at, bottom + 1.5 * font), Anchor::Middle, font, Ink::Muted, false, text);
+            label(
+                scene,
+                (at, bottom + 1.5 * font),
+                Anchor::Middle,
+                font,
+                Ink::Muted,
+                false,
+                text,
+            );
         }
         let middle = f64::midpoint(left_edge, right);
         let name = fit(&self.x_name, font, false, right - left);
-        label(scene, (middle, bottom + 2.9 * font), Anchor::Middle, font, Ink::Text, false, name);
+        label(
+            scene,
+            (middle, bottom + 2.9 * font),
+            Anchor::Middle,
+            font,
+            Ink::Text,
+            false,
+            name,
+        );
         sheet.scene
     }
 }

@@ -114,7 +114,13 @@ impl Figure {
             plain(&data.x_name, MAX_NAME),
             plain(&data.y_name, MAX_NAME)
         );
-        Some(Self::new(id, plain(title, 200), description, source, Plot::Map(data)))
+        Some(Self::new(
+            id,
+            plain(title, 200),
+            description,
+            source,
+            Plot::Map(data),
+        ))
     }
 
     fn scene(&self, size: Size) -> Scene {
@@ -144,9 +150,12 @@ impl Figure {
     /// # Errors
     /// [`Error::Resource`] if there is no memory for the image.
     pub fn png(&self, size: Size, scale: f64) -> Result<Vec<u8>> {
-        let scale = if scale.is_finite() { scale.clamp(0.1, 8.0) } else { 1.0 };
-        raster::png(&self.scene(size), scale).ok_or_else(|| {
-            Error::Resource(format!("no memory for the image of {}", self.id))
-        })
+        let scale = if scale.is_finite() {
+            scale.clamp(0.1, 8.0)
+        } else {
+            1.0
+        };
+        raster::png(&self.scene(size), scale)
+            .ok_or_else(|| Error::Resource(format!("no memory for the image of {}", self.id)))
     }
 }

@@ -80,7 +80,12 @@ impl Form {
             Self::Circle => Vec::new(),
             Self::Square => {
                 let r = 0.89 * r;
-                vec![(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r)]
+                vec![
+                    (x - r, y - r),
+                    (x + r, y - r),
+                    (x + r, y + r),
+                    (x - r, y + r),
+                ]
             }
             Self::Diamond => {
                 let r = 1.25 * r;
@@ -204,7 +209,13 @@ impl Scene {
     }
 
     /// Draws a line through points; nothing if there are fewer than two.
-    pub(super) fn line(&mut self, points: Vec<Point>, ink: Ink, width: f64, dash: Option<(f64, f64)>) {
+    pub(super) fn line(
+        &mut self,
+        points: Vec<Point>,
+        ink: Ink,
+        width: f64,
+        dash: Option<(f64, f64)>,
+    ) {
         let drawable = points.iter().all(|(x, y)| x.is_finite() && y.is_finite());
         if points.len() > 1 && drawable {
             self.shapes.push(Shape::Line {
@@ -231,7 +242,15 @@ impl Scene {
     }
 
     /// Draws a mark.
-    pub(super) fn mark(&mut self, at: Point, form: Form, ink: Ink, filled: bool, radius: f64, title: &str) {
+    pub(super) fn mark(
+        &mut self,
+        at: Point,
+        form: Form,
+        ink: Ink,
+        filled: bool,
+        radius: f64,
+        title: &str,
+    ) {
         if at.0.is_finite() && at.1.is_finite() {
             self.shapes.push(Shape::Mark {
                 at,

@@ -126,14 +126,28 @@ impl Sheet {
     /// Writes title and source, draws the legend, and leaves `height` pixels for the data.
     ///
     /// The legend is beside the data on a wide sheet and above them on a narrow one.
-    pub(super) fn new(size: Size, title: &str, source: &str, legend: &[Entry], height: f64) -> Self {
+    pub(super) fn new(
+        size: Size,
+        title: &str,
+        source: &str,
+        legend: &[Entry],
+        height: f64,
+    ) -> Self {
         let (width, font) = (size.width(), size.font());
         let mut scene = Scene::new(width, 0.0);
         let mut y = MARGIN;
         let heading = font + 2.0;
         for line in wrap(title, heading, true, width - 2.0 * MARGIN) {
             y += heading;
-            label(&mut scene, (MARGIN, y), Anchor::Start, heading, Ink::Text, true, line);
+            label(
+                &mut scene,
+                (MARGIN, y),
+                Anchor::Start,
+                heading,
+                Ink::Text,
+                true,
+                line,
+            );
             y += 0.35 * heading;
         }
         y += 6.0;
@@ -144,7 +158,9 @@ impl Sheet {
             bottom = y + height;
         } else if !legend.is_empty() {
             let most = 280.0;
-            let text = legend.iter().map(|entry| font::width(&entry.name, font, false));
+            let text = legend
+                .iter()
+                .map(|entry| font::width(&entry.name, font, false));
             let column = text.fold(0.0, f64::max).min(most) + SAMPLE + 8.0;
             right -= column;
             let mut at = y + 2.4 * font;
@@ -159,7 +175,15 @@ impl Sheet {
         let mut end = bottom + 6.0;
         for line in wrap(source, footer, false, width - 2.0 * MARGIN) {
             end += 1.3 * footer;
-            label(&mut scene, (MARGIN, end), Anchor::Start, footer, Ink::Muted, false, line);
+            label(
+                &mut scene,
+                (MARGIN, end),
+                Anchor::Start,
+                footer,
+                Ink::Muted,
+                false,
+                line,
+            );
         }
         scene.height = (end + MARGIN).ceil();
         Self {
@@ -219,15 +243,41 @@ fn draw_entry(scene: &mut Scene, entry: &Entry, (x, y): Point, font: f64, most: 
     } = entry.style;
     let middle = y - 0.34 * font;
     if let Some(width) = line {
-        scene.line(vec![(x, middle), (x + SAMPLE - 6.0, middle)], ink, width, dash);
+        scene.line(
+            vec![(x, middle), (x + SAMPLE - 6.0, middle)],
+            ink,
+            width,
+            dash,
+        );
     }
     if let Some(form) = form {
-        scene.mark((x + (SAMPLE - 6.0) / 2.0, middle), form, ink, filled, 4.0, "");
+        scene.mark(
+            (x + (SAMPLE - 6.0) / 2.0, middle),
+            form,
+            ink,
+            filled,
+            4.0,
+            "",
+        );
     }
     if field {
         let side = 0.9 * font;
-        scene.rect((x + SAMPLE - 8.0 - side, y - 0.8 * font), (side, side), ink, 1.0, "");
+        scene.rect(
+            (x + SAMPLE - 8.0 - side, y - 0.8 * font),
+            (side, side),
+            ink,
+            1.0,
+            "",
+        );
     }
     let text = fit(&entry.name, font, false, most);
-    label(scene, (x + SAMPLE, y), Anchor::Start, font, Ink::Text, false, text);
+    label(
+        scene,
+        (x + SAMPLE, y),
+        Anchor::Start,
+        font,
+        Ink::Text,
+        false,
+        text,
+    );
 }

@@ -28,23 +28,38 @@ pub(in crate::report) fn shipped_bytes(runs: &[&ResultFile], source: &str) -> Op
     for encoding in Encoding::ALL {
         let mut dots = Vec::new();
         for run in runs {
-            let of = || run.verdicts.iter().filter(|v| v.encoding == encoding.name());
+            let of = || {
+                run.verdicts
+                    .iter()
+                    .filter(|v| v.encoding == encoding.name())
+            };
             let smallest = of().min_by(|a, b| a.bytes_per_cycle.total_cmp(&b.bytes_per_cycle));
             let Some((first, smallest)) = of().next().zip(smallest) else {
                 continue;
             };
-            let name = format!("{}, 2^{} cycles", plain(&run.guest.name, 24), run.parameters.log_cycles);
-            let group = groups.iter().position(|other| *other == name).unwrap_or_else(|| {
-                groups.push(name.clone());
-                groups.len() - 1
-            });
+            let name = format!(
+                "{}, 2^{} cycles",
+                plain(&run.guest.name, 24),
+                run.parameters.log_cycles
+            );
+            let group = groups
+                .iter()
+                .position(|other| *other == name)
+                .unwrap_or_else(|| {
+                    groups.push(name.clone());
+                    groups.len() - 1
+                });
             // The same program measured again, on other hardware: the bytes are the same.
             if dots.iter().any(|dot: &Dot| dot.group == group) {
                 continue;
             }
             let least = |v: &Verdict| (v.bytes_per_cycle, plain(&v.compression, 20));
             let smaller = smallest.bytes_per_cycle < first.bytes_per_cycle;
-            words.push(format!("{} of {name} {}", encoding.name(), per_cycle(smallest.bytes_per_cycle)));
+            words.push(format!(
+                "{} of {name} {}",
+                encoding.name(),
+                per_cycle(smallest.bytes_per_cycle)
+            ));
             dots.push(Dot {
                 group,
                 raw: first.bytes_per_cycle,

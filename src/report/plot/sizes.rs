@@ -11,7 +11,10 @@ use crate::report::{FoldingFile, ResultFile};
 type Group = (String, bool, Vec<Datum>);
 
 fn add(groups: &mut Vec<Group>, name: String, measured: bool, datum: Datum) {
-    match groups.iter_mut().find(|(other, kind, _)| *other == name && *kind == measured) {
+    match groups
+        .iter_mut()
+        .find(|(other, kind, _)| *other == name && *kind == measured)
+    {
         Some((_, _, data)) => data.push(datum),
         None => groups.push((name, measured, vec![datum])),
     }
@@ -37,7 +40,11 @@ pub(in crate::report) fn proof_sizes(
             (Object::Opening, Scheme::Fri) => "FRI openings alone".to_owned(),
             (Object::Opening, Scheme::Whir) => "WHIR openings alone".to_owned(),
         };
-        let title = format!("{subject}, {}: {}, {bits:.1} provable bits", plain(&row.purpose, 60), bytes(size));
+        let title = format!(
+            "{subject}, {}: {}, {bits:.1} provable bits",
+            plain(&row.purpose, 60),
+            bytes(size)
+        );
         let datum = Datum {
             x: bits,
             y: size / KIB,
@@ -47,10 +54,17 @@ pub(in crate::report) fn proof_sizes(
     }
     for run in runs {
         for proof in &run.proofs {
-            let bits = proof.johnson_bits.unwrap_or(0.0).max(proof.unique_decoding_bits);
+            let bits = proof
+                .johnson_bits
+                .unwrap_or(0.0)
+                .max(proof.unique_decoding_bits);
             let size = (proof.argument_bytes + proof.statement_bytes) as f64;
             let guest = plain(&run.guest.name, 24);
-            let title = format!("{guest}, segment {}: {}, {bits:.1} provable bits", proof.index, bytes(size));
+            let title = format!(
+                "{guest}, segment {}: {}, {bits:.1} provable bits",
+                proof.index,
+                bytes(size)
+            );
             let datum = Datum {
                 x: bits,
                 y: size / KIB,
@@ -65,12 +79,23 @@ pub(in crate::report) fn proof_sizes(
         let datum = Datum {
             x: bits,
             y: stark.bytes / KIB,
-            title: format!("STARK of 2^{} rows: {}, {bits:.1} provable bits", stark.log_rows, bytes(stark.bytes)),
+            title: format!(
+                "STARK of 2^{} rows: {}, {bits:.1} provable bits",
+                stark.log_rows,
+                bytes(stark.bytes)
+            ),
         };
-        add(&mut groups, format!("as for 2^{} rows folded", stark.log_rows), false, datum);
+        add(
+            &mut groups,
+            format!("as for 2^{} rows folded", stark.log_rows),
+            false,
+            datum,
+        );
     }
     for (_, _, data) in &mut groups {
-        data.retain(|datum| datum.x.is_finite() && datum.x >= 0.0 && datum.y.is_finite() && datum.y > 0.0);
+        data.retain(|datum| {
+            datum.x.is_finite() && datum.x >= 0.0 && datum.y.is_finite() && datum.y > 0.0
+        });
     }
     groups.retain(|(_, _, data)| !data.is_empty());
     let all = || groups.iter().flat_map(|(_, _, data)| data);
@@ -78,8 +103,17 @@ pub(in crate::report) fn proof_sizes(
     let limits = LIMITS_KIB.map(f64::from);
     let y = Scale::log(all().map(|datum| datum.y).chain(limits));
     let x = Scale::from_zero(all().map(|datum| datum.x).chain([100.0]));
-    let count = |kind| groups.iter().filter(|g| g.1 == kind).map(|g| g.2.len()).sum::<usize>();
-    let least = all().filter(|datum| datum.x >= 100.0).map(|datum| datum.y).fold(f64::INFINITY, f64::min);
+    let count = |kind| {
+        groups
+            .iter()
+            .filter(|g| g.1 == kind)
+            .map(|g| g.2.len())
+            .sum::<usize>()
+    };
+    let least = all()
+        .filter(|datum| datum.x >= 100.0)
+        .map(|datum| datum.y)
+        .fold(f64::INFINITY, f64::min);
     let mut description = format!(
         "{} measured and {} modelled sizes against provable bits, with lines at {} and {} KiB.",
         count(true),
@@ -88,7 +122,10 @@ pub(in crate::report) fn proof_sizes(
         limits[1]
     );
     if least.is_finite() {
-        description.push_str(&format!(" The smallest with 100 provable bits has {}.", kib(least)));
+        description.push_str(&format!(
+            " The smallest with 100 provable bits has {}.",
+            kib(least)
+        ));
     }
     // The same subject has the same colour, measured or modelled.
     let mut subjects: Vec<String> = Vec::new();
@@ -98,12 +135,22 @@ pub(in crate::report) fn proof_sizes(
         }
     }
     let index_of = |name: &String| subjects.iter().position(|other| other == name).unwrap_or(0);
-    let series = groups.into_iter().map(|(name, measured, data)| (index_of(&name), name, measured, data));
+    let series = groups
+        .into_iter()
+        .map(|(name, measured, data)| (index_of(&name), name, measured, data));
     let series = series.map(|(index, name, measured, data)| Series {
-        name: if measured { name } else { format!("modelled: {name}") },
+        name: if measured {
+            name
+        } else {
+            format!("modelled: {name}")
+        },
         style: Style {
             // Measured ones are discs, modelled ones outlines.
-            form: Some(super::scene::Form::of(if measured { 0 } else { 1 + index % 3 })),
+            form: Some(super::scene::Form::of(if measured {
+                0
+            } else {
+                1 + index % 3
+            })),
             ..Style::marks(index, measured)
         },
         data,

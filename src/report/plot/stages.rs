@@ -13,7 +13,13 @@ const PARTS: [(&str, &str); 3] = [
     ("fill", "fill the tables"),
 ];
 
-fn median(rows: &[Row], stage: Stage, part: Option<&str>, encoding: &str, compression: Option<&str>) -> Option<f64> {
+fn median(
+    rows: &[Row],
+    stage: Stage,
+    part: Option<&str>,
+    encoding: &str,
+    compression: Option<&str>,
+) -> Option<f64> {
     let found = rows.iter().find(|row| {
         row.key.stage == stage
             && row.key.part.as_deref() == part
@@ -46,12 +52,19 @@ fn witness_parts(rows: &[Row], encoding: &str, first: &str) -> Vec<(usize, f64)>
 
 fn names() -> Vec<String> {
     let parts = PARTS.map(|(_, name)| name);
-    let all = ["decode"].into_iter().chain(parts).chain(["rest of regenerate"]);
+    let all = ["decode"]
+        .into_iter()
+        .chain(parts)
+        .chain(["rest of regenerate"]);
     all.map(str::to_owned).collect()
 }
 
 /// From the bytes of a shipment to the witness, by encoding; none if nothing was measured.
-pub(in crate::report) fn encoding_stages(run: &ResultFile, id: &str, source: &str) -> Option<Figure> {
+pub(in crate::report) fn encoding_stages(
+    run: &ResultFile,
+    id: &str,
+    source: &str,
+) -> Option<Figure> {
     let mut bars = Vec::new();
     for encoding in Encoding::ALL {
         let name = encoding.name();
@@ -77,8 +90,13 @@ pub(in crate::report) fn encoding_stages(run: &ResultFile, id: &str, source: &st
     let log_cycles = run.parameters.log_cycles;
     Some(Figure::new(
         id,
-        format!("From bytes received to the witness: a segment of 2^{log_cycles} cycles of {guest}"),
-        format!("Seconds to decode and regenerate, in parts. {}.", words.join("; ")),
+        format!(
+            "From bytes received to the witness: a segment of 2^{log_cycles} cycles of {guest}"
+        ),
+        format!(
+            "Seconds to decode and regenerate, in parts. {}.",
+            words.join("; ")
+        ),
         source,
         Plot::Bars(Bars {
             name: "seconds (medians, measured)".into(),

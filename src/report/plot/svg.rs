@@ -75,7 +75,11 @@ fn element(shape: &Shape) -> Markup {
             filled,
             title,
         } => {
-            let fill = if *filled { *ink } else { super::scene::Ink::Paper };
+            let fill = if *filled {
+                *ink
+            } else {
+                super::scene::Ink::Paper
+            };
             let class = format!("f-{} s-{}", fill.name(), ink.name());
             html! {
                 @if *form == Form::Circle {

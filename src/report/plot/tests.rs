@@ -24,8 +24,12 @@ fn published() -> Vec<Figure> {
         .filter(|path| path.extension().is_some_and(|e| e == "json"))
         .collect();
     paths.sort();
-    let read = |path: &std::path::PathBuf| Source::read("published", &fs::read(path).expect("is there"));
-    let sources: Vec<Source> = paths.iter().map(|path| read(path).expect("is valid")).collect();
+    let read =
+        |path: &std::path::PathBuf| Source::read("published", &fs::read(path).expect("is there"));
+    let sources: Vec<Source> = paths
+        .iter()
+        .map(|path| read(path).expect("is valid"))
+        .collect();
     let options = PageOptions {
         title: "test".into(),
         created: "2026-11-22T00:00:00Z".into(),
@@ -35,12 +39,18 @@ fn published() -> Vec<Figure> {
 
 /// Text that lies on other text, or outside of the drawing.
 fn faults(scene: &Scene) -> Vec<String> {
-    let texts: Vec<(String, Bounds)> = scene.texts().map(|t| (t.text.clone(), t.bounds())).collect();
+    let texts: Vec<(String, Bounds)> = scene
+        .texts()
+        .map(|t| (t.text.clone(), t.bounds()))
+        .collect();
     let mut found = Vec::new();
     for (i, (text, bounds)) in texts.iter().enumerate() {
         let [left, top, right, bottom] = *bounds;
         if left < -0.5 || top < -0.5 || right > scene.width + 0.5 || bottom > scene.height + 0.5 {
-            found.push(format!("{text:?} is at {bounds:?} of {} × {}", scene.width, scene.height));
+            found.push(format!(
+                "{text:?} is at {bounds:?} of {} × {}",
+                scene.width, scene.height
+            ));
         }
         // A pixel on each side is no fault: nothing is drawn there.
         let inner = [left + 1.0, top + 1.0, right - 1.0, bottom - 1.0];
@@ -57,8 +67,14 @@ fn well_formed(svg: &str) {
     let document = roxmltree::Document::parse(svg).unwrap_or_else(|error| panic!("{error}: {svg}"));
     let root = document.root_element();
     assert_eq!(root.attribute("role"), Some("img"));
-    for id in root.attribute("aria-labelledby").expect("is labelled").split(' ') {
-        let labels = root.children().filter(|child| child.attribute("id") == Some(id));
+    for id in root
+        .attribute("aria-labelledby")
+        .expect("is labelled")
+        .split(' ')
+    {
+        let labels = root
+            .children()
+            .filter(|child| child.attribute("id") == Some(id));
         assert_eq!(labels.count(), 1, "{id}");
     }
 }
@@ -83,14 +99,26 @@ fn plots_of_published_files() {
     for figure in &figures {
         for size in Size::ALL {
             let scene = figure.scene(size);
-            assert_eq!(faults(&scene), Vec::<String>::new(), "{} {}", figure.id, size.name());
+            assert_eq!(
+                faults(&scene),
+                Vec::<String>::new(),
+                "{} {}",
+                figure.id,
+                size.name()
+            );
             well_formed(&figure.svg(size));
         }
         let png = figure.png(Size::Desktop, 2.0).expect("has memory");
         let image = tiny_skia::Pixmap::decode_png(&png).expect("is a PNG");
         let scene = figure.scene(Size::Desktop);
-        assert_eq!((image.width(), image.height()), (1920, 2 * scene.height as u32));
-        let drawn = image.pixels().iter().filter(|p| (p.red(), p.green(), p.blue()) != (255, 255, 255));
+        assert_eq!(
+            (image.width(), image.height()),
+            (1920, 2 * scene.height as u32)
+        );
+        let drawn = image
+            .pixels()
+            .iter()
+            .filter(|p| (p.red(), p.green(), p.blue()) != (255, 255, 255));
         assert!(drawn.count() > 10_000, "{}", figure.id);
     }
 }
@@ -99,7 +127,10 @@ fn plots_of_published_files() {
 #[test]
 fn break_even_marks_are_on_the_line() {
     let figures = published();
-    let figure = figures.iter().find(|f| f.id == "time-to-witness-1").expect("is there");
+    let figure = figures
+        .iter()
+        .find(|f| f.id == "time-to-witness-1")
+        .expect("is there");
     let scene = figure.scene(Size::Desktop);
     // The line of the greatest width, and not the sample of it in the legend.
     let lines = scene.shapes.iter().filter_map(|shape| match shape {
@@ -110,11 +141,16 @@ fn break_even_marks_are_on_the_line() {
     let right = line.iter().map(|point| point.0).fold(0.0, f64::max);
     let mut marks = 0;
     for shape in &scene.shapes {
-        let Shape::Mark { at, .. } = shape else { continue };
+        let Shape::Mark { at, .. } = shape else {
+            continue;
+        };
         if at.0 > right {
             continue;
         }
-        let after = line.iter().position(|point| point.0 >= at.0).expect("is within");
+        let after = line
+            .iter()
+            .position(|point| point.0 >= at.0)
+            .expect("is within");
         let (a, b) = (line[after - 1], line[after]);
         let y = a.1 + (b.1 - a.1) * (at.0 - a.0) / (b.0 - a.0);
         assert!((y - at.1).abs() < 0.5, "{at:?} is {y} on the line");
@@ -153,7 +189,9 @@ fn bars_are_as_long_as_their_values() {
         .shapes
         .iter()
         .filter_map(|shape| match shape {
-            Shape::Rect { at, size, title, .. } if !title.is_empty() => Some((at.0, size.0)),
+            Shape::Rect {
+                at, size, title, ..
+            } if !title.is_empty() => Some((at.0, size.0)),
             _ => None,
         })
         .collect();
@@ -166,14 +204,26 @@ fn bars_are_as_long_as_their_values() {
 
 #[test]
 fn scales_have_round_ends() {
-    assert_eq!(Scale::from_zero([0.0, 37.0].into_iter()), Scale::Linear(0.0, 40.0));
-    assert_eq!(Scale::from_zero(std::iter::empty()), Scale::Linear(0.0, 1.0));
+    assert_eq!(
+        Scale::from_zero([0.0, 37.0].into_iter()),
+        Scale::Linear(0.0, 40.0)
+    );
+    assert_eq!(
+        Scale::from_zero(std::iter::empty()),
+        Scale::Linear(0.0, 1.0)
+    );
     assert_eq!(Scale::log(std::iter::empty()), Scale::Log(0.0, 1.0));
-    assert_eq!(Scale::log([-1.0, 0.0, f64::NAN].into_iter()), Scale::Log(0.0, 1.0));
+    assert_eq!(
+        Scale::log([-1.0, 0.0, f64::NAN].into_iter()),
+        Scale::Log(0.0, 1.0)
+    );
     let Scale::Log(low, high) = Scale::log([3.0, 70.0].into_iter()) else {
         panic!("is logarithmic")
     };
-    assert!((low - 2f64.log10()).abs() < 1e-12 && (high - 2.0).abs() < 1e-12, "{low} {high}");
+    assert!(
+        (low - 2f64.log10()).abs() < 1e-12 && (high - 2.0).abs() < 1e-12,
+        "{low} {high}"
+    );
     let scale = Scale::Log(8.0, 12.0);
     assert_eq!([1e8, 1e10, 1e12].map(|v| scale.part(v)), [0.0, 0.5, 1.0]);
     assert!(!scale.holds(9e7) && scale.holds(1e12) && !scale.holds(f64::NAN) && !scale.holds(0.0));
@@ -311,7 +361,9 @@ fn timelines_place_work_in_time() {
         .shapes
         .iter()
         .filter_map(|shape| match shape {
-            Shape::Rect { at, size, title, .. } if !title.is_empty() => Some((at.0, size.0)),
+            Shape::Rect {
+                at, size, title, ..
+            } if !title.is_empty() => Some((at.0, size.0)),
             _ => None,
         })
         .collect();

@@ -70,7 +70,12 @@ impl Timeline {
             let name = fit(lane, small, false, names + 0.5);
             let at = (left + names, y + pitch / 2.0 + 0.36 * small);
             label(scene, at, Anchor::End, small, Ink::Text, false, name);
-            scene.line(vec![(frame.left, y), (frame.right, y)], Ink::Grid, 0.6, None);
+            scene.line(
+                vec![(frame.left, y), (frame.right, y)],
+                Ink::Grid,
+                0.6,
+                None,
+            );
         }
         for span in self.drawn() {
             let Some(row) = lanes.iter().position(|lane| *lane == span.lane) else {

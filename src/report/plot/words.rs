@@ -89,7 +89,9 @@ pub(super) fn wrap(text: &str, size: f64, bold: bool, most: f64) -> Vec<String> 
     for word in text.split(' ') {
         let longer = lines.last().map(|line| format!("{line} {word}"));
         match (longer, lines.last_mut()) {
-            (Some(longer), Some(line)) if font::width(&longer, size, bold) <= most => *line = longer,
+            (Some(longer), Some(line)) if font::width(&longer, size, bold) <= most => {
+                *line = longer;
+            }
             _ => lines.push(fit(word, size, bold, most)),
         }
     }
@@ -110,7 +112,17 @@ mod tests {
 
     #[test]
     fn numbers_stay_short() {
-        for value in [0.0, 1e-300, 1.0, 99_999.0, 1e5, 1e20, 1e308, f64::INFINITY, f64::NAN] {
+        for value in [
+            0.0,
+            1e-300,
+            1.0,
+            99_999.0,
+            1e5,
+            1e20,
+            1e308,
+            f64::INFINITY,
+            f64::NAN,
+        ] {
             for text in [seconds(value), bytes(value), bandwidth(value)] {
                 assert!(text.chars().count() <= 16, "{value}: {text}");
             }
@@ -125,7 +137,11 @@ mod tests {
         let text = "time to the witness of one segment against the bandwidth of the link";
         let lines = wrap(text, 14.0, true, 200.0);
         assert_eq!(lines.join(" "), text);
-        assert!(lines.iter().all(|line| font::width(line, 14.0, true) <= 200.0));
+        assert!(
+            lines
+                .iter()
+                .all(|line| font::width(line, 14.0, true) <= 200.0)
+        );
         assert!(font::width(&fit(text, 14.0, false, 100.0), 14.0, false) <= 100.0);
         assert_eq!(fit("wide", 14.0, false, 1.0), "");
     }

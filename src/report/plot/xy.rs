@@ -78,12 +78,22 @@ impl Chart {
         for (index, level) in self.levels.iter().enumerate() {
             if self.y.scale.holds(level.value) {
                 let (y, style) = (frame.y(level.value), level_style(index, listed));
-                scene.line(vec![(frame.left, y), (frame.right, y)], style.ink, 1.4, style.dash);
+                scene.line(
+                    vec![(frame.left, y), (frame.right, y)],
+                    style.ink,
+                    1.4,
+                    style.dash,
+                );
             }
         }
         for callout in self.callouts.iter().filter(|c| self.x.scale.holds(c.x)) {
             let x = frame.x(callout.x);
-            scene.line(vec![(x, frame.top), (x, frame.bottom)], Ink::Muted, 1.2, Some((2.0, 3.0)));
+            scene.line(
+                vec![(x, frame.top), (x, frame.bottom)],
+                Ink::Muted,
+                1.2,
+                Some((2.0, 3.0)),
+            );
         }
         for (series, points) in self.series.iter().zip(&data) {
             let Style {
@@ -99,14 +109,24 @@ impl Chart {
             }
             for (at, title) in points {
                 if let Some(form) = form {
-                    scene.mark(*at, form, ink, filled, if form == Form::Circle { 3.6 } else { 4.0 }, title);
+                    scene.mark(
+                        *at,
+                        form,
+                        ink,
+                        filled,
+                        if form == Form::Circle { 3.6 } else { 4.0 },
+                        title,
+                    );
                 }
             }
         }
         let mut taken: Vec<Bounds> = Vec::new();
         self.name_callouts(scene, &frame, font, &mut taken);
         if !listed {
-            let levels = self.levels.iter().filter(|level| self.y.scale.holds(level.value));
+            let levels = self
+                .levels
+                .iter()
+                .filter(|level| self.y.scale.holds(level.value));
             name_levels(scene, &frame, font, levels, &data, &mut taken);
         }
         sheet.scene
@@ -118,7 +138,8 @@ impl Chart {
         let mut places = Vec::new();
         for series in &self.series {
             let data = series.data.iter().filter(inside);
-            let place = |datum: &'d Datum| ((frame.x(datum.x), frame.y(datum.y)), datum.title.as_str());
+            let place =
+                |datum: &'d Datum| ((frame.x(datum.x), frame.y(datum.y)), datum.title.as_str());
             places.push(data.map(place).collect());
         }
         places
@@ -138,7 +159,15 @@ impl Chart {
                 frame.right - width - 3.0
             };
             taken.push(plate(scene, (left, y), width, font));
-            label(scene, (left, y), Anchor::Start, font, Ink::Text, false, text);
+            label(
+                scene,
+                (left, y),
+                Anchor::Start,
+                font,
+                Ink::Text,
+                false,
+                text,
+            );
             y += 1.5 * font;
         }
     }
