@@ -1,8 +1,11 @@
 //! The report page in headless Chromium: its calculator against the command line, its plots, its manners.
 
-#[path = "chromium/mod.rs"]
 mod chromium;
 mod command;
+#[path = "browser/models.rs"]
+mod models;
+#[path = "browser/page.rs"]
+mod page;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,17 +13,12 @@ use std::sync::OnceLock;
 
 use chromium::{Browser, browser};
 use command::*;
-use rewit::model::cluster::{EstimateInputs, estimate};
-use rewit::model::note::{LedgerInputs, ledger, seconds_on_link};
-use rewit::model::{Crossing, GIGABIT, LINKS_GBPS, Route, break_even};
+use rewit::model::note::{LedgerInputs, seconds_on_link};
+use rewit::model::{Crossing, GIGABIT, LINKS_GBPS};
 use rewit::report::{
-    ResultFile, Verdict, Witnesses, format_bandwidth, format_bytes, format_count, format_ratio,
-    format_seconds, read, render,
+    ResultFile, Verdict, Witnesses, format_bandwidth, format_bytes, format_seconds, read, render,
 };
 use serde_json::{Value, json};
-
-/// Widths of a desktop's window and of a phone's.
-const WIDTHS: [u32; 2] = [1280, 390];
 
 /// A file of the published results whose name ends so.
 fn published(end: &str) -> PathBuf {
@@ -76,6 +74,13 @@ fn spread(seed: u64, from: f64, to: f64) -> impl Iterator<Item = f64> {
     })
 }
 
+/// Every one with every other.
+fn pairs(a: &[f64], b: &[f64]) -> Vec<(f64, f64)> {
+    a.iter()
+        .flat_map(|&x| b.iter().map(move |&y| (x, y)))
+        .collect()
+}
+
 /// The cells of a table of the calculator: value and text by row and column.
 fn cells(browser: &mut Browser, table: &str) -> Value {
     browser.apply(
@@ -118,198 +123,6 @@ fn press(browser: &mut Browser, id: &str, key: &str, code: u32) {
             "Input.dispatchKeyEvent",
             json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code}),
         );
-    }
-}
-
-#[test]
-fn numbers_read_as_those_of_the_command_line() {
-    let Some(mut browser) = browser() else { return };
-    browser.open(block_page(), "");
-    let mut values = vec![0.0, 0.5, 1.0, 1.5, 2.5, 999.4, 999.5, 1e21, 1e22, 1.5e30];
-    // Where digits and units change, a hair to either side; and ties, which are multiples of a power of two.
-    for scale in [1e-6, 1e-3, 1.0, 1e3, 1e6, 1e9, 1e12] {
-        for edge in [
-            0.0995, 0.9995, 1.0, 9.995, 99.95, 999.5, 0.125, 2.5, 1.375, 12.25, 112.5,
-        ] {
-            let value: f64 = edge * scale;
-            values.extend([value.next_down(), value, value.next_up()]);
-        }
-    }
-    values.extend((1..=4000).map(|n| f64::from(n) / 32.0));
-    values.extend(spread(1, -9.0, 18.0).take(4000));
-    type Format = fn(f64) -> String;
-    let formats: [(&str, Format); 4] = [
-        ("formatBytes", format_bytes),
-        ("formatSeconds", format_seconds),
-        ("formatBandwidth", format_bandwidth),
-        ("formatRatio", format_ratio),
-    ];
-    for (name, format) in formats {
-        let found = browser.apply(&format!("(list) => list.map(rewit.{name})"), &json!(values));
-        for (&value, found) in values.iter().zip(found.as_array().unwrap()) {
-            assert_eq!(found, &json!(format(value)), "{name} of {value:e}");
-        }
-    }
-    let counts: Vec<u64> = (0..16)
-        .flat_map(|n| [10u64.pow(n) - 1, 10u64.pow(n)])
-        .collect();
-    let found = browser.apply("(list) => list.map(rewit.formatCount)", &json!(counts));
-    for (&count, found) in counts.iter().zip(found.as_array().unwrap()) {
-        assert_eq!(found, &json!(format_count(count)));
-    }
-}
-
-#[test]
-fn models_are_those_of_the_library() {
-    let Some(mut browser) = browser() else { return };
-    browser.open(block_page(), "");
-
-    let mut sizes = vec![0.0, 1.0, 1e9];
-    sizes.extend(spread(2, 0.0, 12.0).take(6));
-    let mut times = vec![0.0, 1.0];
-    times.extend(spread(3, -6.0, 3.0).take(4));
-    let mut cases = Vec::new();
-    for &(bytes, seconds) in &pairs(&sizes, &times) {
-        for &(to, work) in &pairs(&sizes, &times) {
-            cases.push([bytes, seconds, to, work]);
-        }
-    }
-    let found = browser.apply(
-        "(cases) => cases.map(([bytes, seconds, to, work]) => [rewit.breakEven({bytes, seconds}, {bytes: to, seconds: work}), \
-         rewit.totalSeconds({bytes, seconds}, 1 + to)])",
-        &json!(cases),
-    );
-    for (case, found) in cases.iter().zip(found.as_array().unwrap()) {
-        let [bytes, seconds, to, work] = *case;
-        let route = Route { bytes, seconds };
-        let expected = break_even(
-            route,
-            Route {
-                bytes: to,
-                seconds: work,
-            },
-        );
-        same_numbers(&found[0], &json!(expected), &format!("{case:?}"));
-        assert_eq!(
-            found[1].as_f64(),
-            Some(route.total_seconds(1.0 + to)),
-            "{case:?}"
-        );
-    }
-
-    let (mut counts, mut bytes) = (spread(4, 0.0, 6.0), spread(5, 0.0, 10.0));
-    let mut inputs = vec![[1000.0, 1e9, 1e6, 50e6, 250e3], [1.0, 1.0, 1e6, 1.0, 1.0]];
-    inputs.extend((0..300).map(|_| {
-        let mut count = || counts.next().unwrap().round();
-        let (machines, segment_cycles, segments) = (count(), count(), count());
-        let mut byte = || bytes.next().unwrap();
-        [
-            machines,
-            segment_cycles * segments - 1.0,
-            segment_cycles,
-            byte(),
-            byte(),
-        ]
-    }));
-    let inputs: Vec<LedgerInputs> = inputs
-        .into_iter()
-        .map(
-            |[
-                machines,
-                cycles,
-                segment_cycles,
-                snapshot_bytes,
-                stark_bytes,
-            ]| LedgerInputs {
-                machines,
-                cycles,
-                segment_cycles,
-                snapshot_bytes,
-                stark_bytes,
-            },
-        )
-        .collect();
-    let found = browser.apply("(list) => list.map(rewit.ledger)", &json!(inputs));
-    for (inputs, found) in inputs.iter().zip(found.as_array().unwrap()) {
-        same_numbers(found, &json!(ledger(inputs)), &format!("{inputs:?}"));
-    }
-}
-
-#[test]
-fn the_closed_form_is_that_of_the_library() {
-    let Some(mut browser) = browser() else { return };
-    browser.open(block_page(), "");
-    let (mut counts, mut bytes, mut times) = (
-        spread(6, 0.0, 5.0),
-        spread(7, 2.0, 9.0),
-        spread(8, -4.0, 2.0),
-    );
-    let mut inputs = Vec::new();
-    for i in 0..400 {
-        let mut byte = || bytes.next().unwrap();
-        let mut time = || times.next().unwrap();
-        let workers = counts.next().unwrap().round();
-        // The first few sizes of a tree, and then any.
-        let segments = if i < 40 {
-            f64::from(i / 2 + 1)
-        } else {
-            counts.next().unwrap().round()
-        };
-        let execute_seconds = time();
-        inputs.push(EstimateInputs {
-            segments,
-            execute_seconds,
-            last_execute_seconds: execute_seconds * 0.37,
-            encode_seconds: time(),
-            shipment_bytes: byte(),
-            program_bytes: if i % 5 == 0 { 0.0 } else { byte() },
-            workers,
-            capacity: workers * 0.9,
-            work_seconds: time(),
-            work_growth_seconds: if i % 3 == 0 { time() } else { 0.0 },
-            object_bytes: byte(),
-            aggregate: i % 4 > 0,
-            through_coordinator: i % 4 > 1,
-            join_seconds: time(),
-            join_bytes: byte(),
-            executor_bps: 8.0 * byte(),
-            worker_bps: 8.0 * byte(),
-            latency_seconds: if i % 7 == 0 { 0.0 } else { 0.01 * time() },
-            wrap_seconds: if i % 11 == 0 { time() } else { 0.0 },
-        });
-    }
-    let found = browser.apply("(list) => list.map(rewit.estimate)", &json!(inputs));
-    let mut binding = std::collections::BTreeSet::new();
-    for (inputs, found) in inputs.iter().zip(found.as_array().unwrap()) {
-        same_numbers(found, &json!(estimate(inputs)), &format!("{inputs:?}"));
-        binding.insert(found["binding"].as_str().unwrap());
-    }
-    // Every bound was the greatest once.
-    let all = ["aggregation", "egress", "executor", "ingress", "workers"];
-    assert_eq!(binding.into_iter().collect::<Vec<_>>(), all);
-}
-
-fn pairs(a: &[f64], b: &[f64]) -> Vec<(f64, f64)> {
-    a.iter()
-        .flat_map(|&x| b.iter().map(move |&y| (x, y)))
-        .collect()
-}
-
-/// The same fields with the same numbers, however they are written.
-#[track_caller]
-fn same_numbers(found: &Value, expected: &Value, what: &str) {
-    let (found, expected) = (found.as_object().unwrap(), expected.as_object().unwrap());
-    let names =
-        |object: &serde_json::Map<String, Value>| object.keys().cloned().collect::<Vec<_>>();
-    let (mut left, mut right) = (names(found), names(expected));
-    left.sort();
-    right.sort();
-    assert_eq!(left, right, "{what}");
-    for (name, number) in expected {
-        match number.as_f64() {
-            Some(number) => close(found[name].as_f64(), number, &format!("{name}, {what}")),
-            None => assert_eq!(&found[name], number, "{name}, {what}"),
-        }
     }
 }
 
@@ -767,177 +580,4 @@ fn every_input_has_a_name() {
         browser.eval("document.querySelector('#calculator-fastest').ariaLive"),
         "polite"
     );
-}
-
-/// What the page looks like, written under `target/report-shots/` for whoever wants to look.
-fn keep(name: &str, picture: &[u8]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-shots");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(name), picture).unwrap();
-}
-
-#[test]
-fn the_page_fits_desktop_and_phone() {
-    let Some(mut browser) = browser() else { return };
-    let page = full_page();
-    for width in WIDTHS {
-        let height = if width < 600 { 844 } else { 900 };
-        browser.resize(width, height);
-        browser.forget();
-        browser.open(page, "");
-        quiet(&mut browser, &format!("{width} pixels"));
-        let content = browser.eval("document.documentElement.scrollWidth");
-        assert_eq!(content, width, "the page scrolls sideways");
-        keep(&format!("report-{width}.png"), &browser.picture(None));
-
-        let plots = browser.eval(
-            "[...document.querySelectorAll('figure.plot')].map((figure) => { \
-               const shown = [...figure.querySelectorAll('svg')].filter((svg) => svg.checkVisibility()); \
-               const box = shown[0]?.getBoundingClientRect(); \
-               return {name: figure.dataset.name, shown: shown.length, left: box.left, right: box.right, \
-                 top: box.top + scrollY, width: box.width, height: box.height}; })",
-        );
-        let plots = plots.as_array().unwrap();
-        assert!(plots.len() >= 4, "{} plots", plots.len());
-        for plot in plots {
-            let name = plot["name"].as_str().unwrap();
-            let at = |key: &str| plot[key].as_f64().unwrap();
-            assert_eq!(plot["shown"], 1, "{name}");
-            assert!(
-                at("width") > 0.6 * f64::from(width.min(960)),
-                "{name} is small"
-            );
-            assert!(
-                at("left") >= 0.0 && at("right") <= f64::from(width),
-                "{name} is cut"
-            );
-            let clip = json!({"x": at("left"), "y": at("top"), "width": at("width"), "height": at("height"), "scale": 1});
-            let picture = browser.picture(Some(clip));
-            let (colours, ink) = contents(&mut browser, &picture);
-            assert!(
-                colours > 16 && ink > 0.01,
-                "{name} is blank: {colours} colours, {ink}"
-            );
-        }
-        let overlaps = browser.eval(OVERLAPS);
-        assert_eq!(overlaps, json!([]), "texts overlap at {width} pixels");
-    }
-}
-
-/// Pairs of texts of a visible plot that lie on one another, or are cut by its edge.
-const OVERLAPS: &str = "[...document.querySelectorAll('figure.plot svg')].filter((svg) => svg.checkVisibility())\
-  .flatMap((svg) => { \
-    const paper = svg.getBoundingClientRect(); \
-    const texts = [...svg.querySelectorAll('text')].filter((text) => text.textContent.trim() !== '').map((text) => { \
-      const {left, right, top, bottom} = text.getBoundingClientRect(); \
-      const [x, y] = [0.06 * (right - left), 0.2 * (bottom - top)]; \
-      return {text: text.textContent, cut: left < paper.left - 1 || right > paper.right + 1 || top < paper.top - 1 \
-        || bottom > paper.bottom + 1, left: left + x, right: right - x, top: top + y, bottom: bottom - y}; }); \
-    return texts.flatMap((a, i) => [...texts.slice(i + 1).filter((b) => a.left < b.right && b.left < a.right && \
-      a.top < b.bottom && b.top < a.bottom).map((b) => `${svg.id}: ${a.text} on ${b.text}`), \
-      ...(a.cut ? [`${svg.id}: ${a.text} is cut`] : [])]); })";
-
-/// Number of colours in a PNG file, and which part of its pixels has another than its first.
-fn contents(browser: &mut Browser, png: &[u8]) -> (u64, f64) {
-    let found = browser.apply(
-        "async (bytes) => { \
-           const bitmap = await createImageBitmap(new Blob([new Uint8Array(bytes)], {type: 'image/png'})); \
-           const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d'); \
-           context.drawImage(bitmap, 0, 0); \
-           const pixels = new Uint32Array(context.getImageData(0, 0, bitmap.width, bitmap.height).data.buffer); \
-           return [new Set(pixels).size, pixels.filter((p) => p !== pixels[0]).length / pixels.length]; }",
-        &json!(png),
-    );
-    (found[0].as_u64().unwrap(), found[1].as_f64().unwrap())
-}
-
-#[test]
-fn plots_are_saved() {
-    let Some(mut browser) = browser() else { return };
-    let page = full_page();
-    // On a phone, too, what is saved is the plot for wide pages.
-    browser.resize(390, 844);
-    browser.open(page, "");
-    let folder = browser.downloads();
-    let names = browser
-        .eval("[...document.querySelectorAll('figure.plot')].map((figure) => figure.dataset.name)");
-    let sizes = browser.eval("[...document.querySelectorAll('figure.plot')].map((figure) => { \
-        const svg = figure.querySelector('.desktop svg'); return [svg.width.baseVal.value, svg.height.baseVal.value]; })");
-    for (i, name) in names.as_array().unwrap().iter().enumerate() {
-        let name = name.as_str().unwrap();
-        let mut saved = |button: usize, end: &str| {
-            browser.eval(&format!(
-                "document.querySelectorAll('figure.plot')[{i}].querySelectorAll('.save button')[{button}].click()"
-            ));
-            browser.wait("Browser.downloadProgress", |event| {
-                event["state"] == "completed"
-            });
-            fs::read(folder.join(format!("{name}.{end}"))).unwrap()
-        };
-        let png = saved(0, "png");
-        let svg = String::from_utf8(saved(1, "svg")).unwrap();
-        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>"), "{name}");
-        // Signature, length and name of the first part, width and height.
-        assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n", "{name}");
-        let at = |i: usize| f64::from(u32::from_be_bytes(png[i..i + 4].try_into().unwrap()));
-        let size = [sizes[i][0].as_f64().unwrap(), sizes[i][1].as_f64().unwrap()];
-        assert_eq!([at(16), at(20)], size.map(|side| 2.0 * side), "{name}");
-        let (colours, ink) = contents(&mut browser, &png);
-        assert!(colours > 16 && ink > 0.01, "{name} is blank");
-    }
-    quiet(&mut browser, "saving");
-}
-
-/// Texts that do something where they are not escaped.
-const HOSTILE: [&str; 5] = [
-    "<script>alert(1)</script>",
-    "</script><script>alert(2)</script>",
-    "\"><img src=x onerror=alert(3)>",
-    "]]></style><svg onload=alert(4)>&lt;b&gt;",
-    "'; alert(5); //<!--<script>",
-];
-
-#[test]
-fn hostile_files_do_no_harm() {
-    let Some(mut browser) = browser() else { return };
-    let dir = Dir::new();
-    let elements = "[document.scripts.length, document.images.length, document.querySelectorAll('iframe, object, embed, \
-        link, base, style').length, [...document.querySelectorAll('*')].filter((e) => \
-        e.getAttributeNames().some((name) => name.startsWith('on'))).length]";
-    browser.open(block_page(), "");
-    let harmless = browser.eval(elements);
-    assert_eq!(harmless, json!([2, 0, 1, 0]));
-    // A file for each text, all in one page, and each a choice of the calculator.
-    let mut files = Vec::new();
-    for (i, text) in HOSTILE.iter().enumerate() {
-        let bytes = fs::read(published("-block.json")).unwrap();
-        let mut file: Value = serde_json::from_slice(&bytes).unwrap();
-        file["guest"]["name"] = json!(text);
-        for name in ["cpu", "os", "kernel", "arch"] {
-            file["hardware"][name] = json!(text);
-        }
-        file["notes"] = json!([text]);
-        files.push(PathBuf::from(
-            dir.file(&format!("{i}.json"), file.to_string().as_bytes()),
-        ));
-    }
-    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-    let page = report("hostile.html", &files);
-    browser.forget();
-    browser.open(&page, "");
-    assert_eq!(browser.eval(elements), harmless);
-    for (i, text) in HOSTILE.iter().enumerate() {
-        // Chosen as a user does, which shows the texts of the run.
-        browser.apply(
-            "(i) => { const select = document.getElementById('calculator-run'); select.value = i; \
-             select.dispatchEvent(new Event('input', {bubbles: true})); }",
-            &json!(i),
-        );
-        check_times(&mut browser, &block(), 1e10, 0.0);
-        let shown = browser
-            .eval("document.getElementById('calculator-run').selectedOptions[0].textContent");
-        assert!(shown.as_str().unwrap().starts_with(text), "{shown}");
-    }
-    assert_eq!(browser.eval(elements), harmless);
-    quiet(&mut browser, "hostile files");
 }

@@ -128,6 +128,7 @@ impl Browser {
     ///
     /// # Panics
     /// On an error, or if no answer comes.
+    #[expect(clippy::needless_pass_by_value, reason = "callers make it on the spot")]
     pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
         self.next_id += 1;
         let id = self.next_id;
