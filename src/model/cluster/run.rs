@@ -20,6 +20,8 @@ const REPLICATED: u64 = 2_000_000;
 const FEWEST: u64 = 20;
 /// Resources without which a simulation is repeated.
 const REPEATED: usize = 3;
+/// How many times as much as without the bottleneck must be gained without another resource for that to be said.
+const NOTABLE: f64 = 2.0;
 
 /// Simulates a cluster's job.
 ///
@@ -180,17 +182,33 @@ fn bottleneck(outcome: &mut Outcome, plan: &Plan) -> Result<()> {
         return Ok(());
     };
     let makespan = outcome.makespan_seconds.value;
+    let percent = |seconds: f64| 100.0 * seconds / makespan;
     let without = first.makespan_without.unwrap_or(makespan);
+    let mut sentence = format!(
+        "{} binds: {:.0} % of the critical path; if it took no time, the makespan would be {:.0} % of what it is",
+        first.resource.describe(),
+        100.0 * first.share,
+        percent(without)
+    );
+    // Where two resources have as much to do, to free one of them leaves the other.
+    let gains = outcome.shares.iter();
+    let gains = gains.filter_map(|share| Some((share.makespan_without?, share.resource)));
+    if let Some((least, other)) = gains.min_by(|a, b| a.0.total_cmp(&b.0))
+        && other != first.resource
+        && makespan - least > NOTABLE * (makespan - without).max(0.0)
+        && makespan - least > 0.01 * makespan
+    {
+        sentence.push_str(&format!(
+            ", as others have nearly as much to do; most is gained without {}: {:.0} %",
+            other.describe(),
+            percent(least)
+        ));
+    }
     outcome.bottleneck = Bottleneck {
         resource: first.resource,
         share: first.share,
         makespan_without: without,
-        sentence: format!(
-            "{} binds: {:.0} % of the critical path; if it took no time, the makespan would be {:.0} % of what it is",
-            first.resource.describe(),
-            100.0 * first.share,
-            100.0 * without / makespan
-        ),
+        sentence,
     };
     Ok(())
 }

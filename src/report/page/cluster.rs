@@ -267,7 +267,7 @@ fn map_of(sweep: &Sweep) -> Option<MapData> {
     let mut best = vec![vec![None; across.values.len()]; up.values.len()];
     let mut close = vec![vec![false; across.values.len()]; up.values.len()];
     for (i, point) in sweep.points.iter().enumerate() {
-        let name = &point.best().encoding;
+        let name = &point.choice().encoding;
         let index = names
             .iter()
             .position(|other| other == name)
