@@ -7,13 +7,14 @@
 # repository with cargo and nvcc. Default: the package this file is in, else the repository.
 #
 # Parts, in order; all by default:
-#   device      what the GPU and its driver say of themselves; at most 30 s
+#   device      what the GPU and its driver say of themselves, and how fast they copy; at most 45 s
 #   tests       the tests of kernels and backends on it; at most 170 s
 #   sanitizer   memcheck and racecheck of compute-sanitizer on one small test of each stage; at most 120 s
 #   ceilings    micro-benchmarks: what the device reaches at best; at most 40 s
 #   stages      every stage at 2^18 to 2^22 rows, and proofs; at most 230 s
 #   msm         multi-scalar multiplications of 2^16 to 2^26 points; at most 240 s
-# Together under fourteen minutes without the build; where a command may not run that long, give the parts in several
+#   profile     a profile of the machine, with the GPU: what `rewit compare` and `rewit model` take; at most 400 s
+# Together under twenty-one minutes without the build; where a command may not run that long, give the parts in several
 # calls.
 # A part that fails, or is cut off at its limit, does not stop those after it.
 #
@@ -29,7 +30,7 @@ usage() { sed -n '2,/^set /p' "$0" | sed -n 's/^# \{0,1\}//p'; exit 2; }
 folder=
 case ${1:-} in
     repo) folder=repo; shift ;;
-    device | tests | sanitizer | ceilings | stages | msm | '') ;;
+    device | tests | sanitizer | ceilings | stages | msm | profile | '') ;;
     -*) usage ;;
     *) folder=$(cd "$1" 2>/dev/null && pwd) && [ -f "$folder/manifest.txt" ] \
         || { echo "gpu.sh: $1 is no package; make one with ci/package-gpu.sh" >&2; exit 2; }
@@ -39,9 +40,9 @@ if [ -z "$folder" ]; then
     if [ -f "$here/manifest.txt" ]; then folder=$here; else folder=repo; fi
 fi
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(device tests sanitizer ceilings stages msm)
+[ ${#parts[@]} -gt 0 ] || parts=(device tests sanitizer ceilings stages msm profile)
 for part in "${parts[@]}"; do
-    case $part in device | tests | sanitizer | ceilings | stages | msm) ;; *) usage ;; esac
+    case $part in device | tests | sanitizer | ceilings | stages | msm | profile) ;; *) usage ;; esac
 done
 
 if [ "$folder" = repo ]; then
@@ -130,7 +131,7 @@ part_device() {
         count 0 0 1 "nvidia-smi"
     fi
     if [ -f manifest.txt ]; then cat manifest.txt; else echo "commit $(git rev-parse HEAD)"; fi
-    limited 15 "$rewit" devices
+    limited 30 "$rewit" devices --measure
     local code=$? missing=
     if [ $code != 0 ] || ! grep -q '^gpu .*compute capability' "$log"; then
         missing="none found"
@@ -226,6 +227,9 @@ one() {
 part_ceilings() { one ceilings 40 "$bench" --ceilings --out "$OUT"; }
 # The limit is for comparing results, which comes first, and for what is under way when the time is spent.
 part_stages() { one stages 230 "$bench" --stages --seconds 170 --out "$OUT"; }
+part_profile() {
+    one profile 400 "$rewit" run --profile full --backend cuda --no-progress --out "$OUT/$(date -u +%F)-cuda-profile.json"
+}
 part_msm() { one msm 240 "$bench" --msm --seconds 170 --out "$OUT"; }
 
 run() {
