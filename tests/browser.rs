@@ -417,7 +417,14 @@ fn the_cluster_is_that_of_the_command_line() {
         );
         let sentence = browser.eval("document.getElementById('calculator-bound').textContent");
         let sentence = sentence.as_str().unwrap();
-        let binding = expected["binding"].as_str().unwrap();
+        let binding = match expected["binding"].as_str().unwrap() {
+            "executor" => "the way of the last segment executed",
+            "egress" => "bytes that leave the executor's machine",
+            "ingress" => "bytes that arrive at the executor's machine",
+            "aggregation" => "the first segment's way through the tree",
+            "workers" => "work spread over all workers",
+            other => panic!("{other}"),
+        };
         for words in [
             &format!("{encoding}, {compression}"),
             &format_seconds(bound),

@@ -117,13 +117,13 @@ fn the_command_prints_the_ledger() {
         &["as written at 10 Gb/s", "40 s"],
         &["as written at 100 Gb/s", "4 s"],
         &[
-            "snapshots and STARKs",
+            "snapshots of 50 MB and STARKs",
             "50 MB (d)",
             "499.5 MB (1,998)",
             "249.75 MB (999)",
             "50.999 GB",
         ],
-        &["snapshots and STARKs", "200 MB (d)", "200.999 GB"],
+        &["snapshots of 200 MB and STARKs", "200 MB (d)", "200.999 GB"],
     ] {
         assert!(has_row(&text, cells), "no {cells:?} in\n{text}");
     }
@@ -276,5 +276,8 @@ fn wrong_usage() {
         &text,
         &["segments assigned to provers", "50 GB", "50 GB", "1 GB"]
     ));
-    assert_eq!(text.matches("snapshots and STARKs").count(), 6);
+    for size in 1..=3 {
+        let name = format!("snapshots of {size} MB and STARKs");
+        assert_eq!(text.matches(&name).count(), 2, "{name}");
+    }
 }

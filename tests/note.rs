@@ -127,12 +127,15 @@ fn lines_about_folding() {
     );
     assert_eq!(says(&note, "match"), 250e3);
     assert_eq!(written(&note, "match"), 7_812.0);
-    let [reachable, least, bytes] = corrected(&note, "match")[..] else {
-        panic!("three figures");
-    };
+    // As relaxed R1CS, and as published for a folding without E.
     assert_eq!(
-        (reachable, least, bytes),
-        (3_906.0, 7_327.0, 7_327.0 * 64.0)
+        corrected(&note, "match"),
+        [3_906.0, 7_327.0, 7_327.0 * 64.0, 268_368.0]
+    );
+    // 1,000 · 750 / 8; the least primary circuit at 64 B.
+    assert_eq!(
+        corrected(&note, "cyclefold-floor"),
+        [93_750.0, 33_856.0 * 64.0]
     );
     assert_eq!(line(&note, "match").verdict, Verdict::NotReachable);
 }

@@ -1,5 +1,6 @@
 //! `rewit compare`: result files beside each other.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ use rewit::report::compare::{
 use rewit::report::{AnyFile, MAX_BYTES};
 use rewit::{Error, Result};
 
-use super::files::{failed, read_file_up_to, refuse_same, write_file};
+use super::files::{failed, read_file_up_to, refuse_same};
 use super::{print, say};
 
 /// Most files: each is compared with the first.
@@ -83,6 +84,13 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode> {
             .map(|file| ("a file to compare", file.as_path()))
             .collect();
         refuse_same("--out", out, &read)?;
+        // A comparison has no mark by which an older one could be told from a file of another kind.
+        if fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0) {
+            return Err(Error::Usage(format!(
+                "--out {} is there already; choose another file",
+                out.display()
+            )));
+        }
     }
     let files = args
         .files
@@ -121,7 +129,8 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<ExitCode> {
         Format::Json => comparison_json(&comparison),
     };
     match &args.out {
-        Some(path) => write_file("--out", path, text.as_bytes())?,
+        Some(path) if path.as_os_str() == "-" => print(text.as_bytes())?,
+        Some(path) => rewit::report::write_text(path, &text)?,
         None => print(text.as_bytes())?,
     }
     let above = comparison

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use rewit::report::escape_text;
 use rewit::ship::{Compression, Encoding};
 use rewit::{Error, Result};
 
@@ -238,9 +239,10 @@ fn print(bytes: &[u8]) -> Result<()> {
     )
 }
 
-/// Writes a line to standard error. If that is closed, nobody is there to be told.
+/// Writes a line to standard error, where names of files, and what is in them, move no cursor. If that is closed, nobody is there to be told.
 pub(crate) fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "rewit: {text}");
+    let lines: Vec<String> = text.split('\n').map(escape_text).collect();
+    let _ = writeln!(io::stderr(), "rewit: {}", lines.join("\n"));
 }
 
 fn ignore_broken_pipe(written: io::Result<()>, name: &str) -> Result<()> {

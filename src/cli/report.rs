@@ -7,7 +7,7 @@ use clap::Args;
 use rewit::report::{self, Figure, MAX_BYTES, Page, PageOptions, Size, Source, is_page, page};
 use rewit::{Error, Result};
 
-use super::files::{failed, read_file, read_file_up_to, refuse_same, write_file};
+use super::files::{failed, read_file_up_to, refuse_same, write_file};
 use super::{print, say};
 
 /// Pixels of an image a pixel of the plot.
@@ -42,7 +42,14 @@ pub(crate) struct ReportArgs {
 pub(crate) fn report(args: &ReportArgs) -> Result<()> {
     let mut sources = Vec::new();
     for path in &args.files {
-        let bytes = read_file("", path, MAX_BYTES as u64)?;
+        let shown = path.display();
+        let bytes = read_file_up_to(path, MAX_BYTES as u64)
+            .map_err(failed(shown.to_string()))?
+            .ok_or_else(|| {
+                Error::ResultFile(format!(
+                    "{shown}: more than {MAX_BYTES} bytes, expected at most that"
+                ))
+            })?;
         let name = path.file_name().unwrap_or(path.as_os_str());
         let source =
             Source::read(&name.to_string_lossy(), &bytes).map_err(|error| match error {
@@ -130,12 +137,9 @@ fn export(
         let path = folder.join(format!("{}.{extension}", figure.id));
         // A file of another kind under that name is somebody else's.
         let bytes = bytes(figure)?;
-        if let Ok(Some(there)) = read_file_up_to(&path, MAX_PAGE)
-            && !there.is_empty()
-            && there.get(..4) != bytes.get(..4)
-        {
+        if !replaceable(&path, &bytes) {
             return Err(Error::Usage(format!(
-                "{flag}: {} is there already and is no {extension} file; choose another folder",
+                "{flag}: {} is there already and is not that plot; choose another folder",
                 path.display()
             )));
         }
@@ -143,4 +147,25 @@ fn export(
     }
     say(&format!("{}: {} plots", folder.display(), figures.len()));
     Ok(())
+}
+
+/// Whether a plot may be written to `path`: nothing is there, an empty file, or an older drawing of the same plot.
+fn replaceable(path: &Path, plot: &[u8]) -> bool {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return true;
+    };
+    if !found.is_file() {
+        return false;
+    }
+    // An SVG up to its size has the plot's own name; a PNG up to its width is as wide as ours.
+    let name = plot.windows(7).position(|part| part == b" width=");
+    let mark = if plot.starts_with(b"\x89PNG") {
+        Some(20)
+    } else {
+        name
+    };
+    match (read_file_up_to(path, MAX_PAGE), mark) {
+        (Ok(Some(there)), Some(mark)) => there.is_empty() || there.get(..mark) == plot.get(..mark),
+        _ => false,
+    }
 }

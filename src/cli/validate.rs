@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use rewit::report::{AnyFile, MAX_BYTES};
+use rewit::report::{AnyFile, MAX_BYTES, escape_text};
 use rewit::{Error, Result};
 
 use super::files::{failed, read_file_up_to};
@@ -43,10 +43,10 @@ pub(crate) fn validate(args: &ValidateArgs) -> Result<()> {
 
 /// What there is to say of a file that holds.
 fn check(path: &Path, strict: bool) -> Result<String> {
-    let name = path.display();
+    let name = escape_text(&path.display().to_string());
     let of_file = |what: String| Error::ResultFile(format!("{name}: {what}"));
     let bytes = read_file_up_to(path, MAX_BYTES as u64)
-        .map_err(failed(name.to_string()))?
+        .map_err(failed(&*name))?
         .ok_or_else(|| {
             of_file(format!(
                 "more than {MAX_BYTES} bytes, expected at most that"
@@ -58,9 +58,7 @@ fn check(path: &Path, strict: bool) -> Result<String> {
     })?;
     let gaps = file.gaps().join("; ");
     if strict && !gaps.is_empty() {
-        return Err(of_file(format!(
-            "valid, but not to be cited (--strict): {gaps}"
-        )));
+        return Err(of_file(format!("not to be cited (--strict): {gaps}")));
     }
     let state = if file.complete() {
         "complete"

@@ -9,7 +9,7 @@ mod quantity;
 
 pub use aggregation::{
     Alternative, Folded, SCALAR_BYTES, StepSize, Tree, VerifierCircuit, alternatives,
-    bytes_at_share, constraints_within, published_circuits,
+    bytes_at_share, constraints_within, published_circuits, published_folded_bytes,
 };
 pub use break_even::{Crossing, GIGABIT, LINKS_GBPS, Route, break_even};
 pub use costs::{Costs, EncodingCost, FoldCost, FoldedSize, ProofCost};

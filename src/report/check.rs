@@ -1,6 +1,7 @@
 //! What the readers of all kinds of result files check alike.
 
 use super::Tool;
+use super::escape::{obeyed, plain};
 use super::hardware::check_hardware;
 use crate::measure::{Guest, Hardware, Samples, Summary};
 use crate::{Error, Result};
@@ -12,13 +13,16 @@ pub const MAX_BYTES: usize = 64 << 20;
 pub(super) const MAX_COUNT: u64 = 1 << 48;
 /// Largest number of any kind, so that products of several with each other are finite.
 const MAX_NUMBER: f64 = 1e30;
+/// Most rows of a file: ten times those of any job, so that tables and comparisons stay small.
+const MAX_ROWS: usize = 4096;
 /// Most bytes of a text.
 const MAX_TEXT: usize = 64 << 10;
 /// Most threads, and cores.
 const MAX_THREADS: u32 = 1 << 20;
 
 pub(super) fn bad(what: &str) -> Error {
-    Error::ResultFile(what.to_owned())
+    // Names of fields that are not known, and of variants, are the file's own.
+    Error::ResultFile(plain(what))
 }
 
 /// Refuses more bytes than a file may have.
@@ -30,6 +34,11 @@ pub(super) fn length(bytes: &[u8]) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Refuses more rows than a file may have.
+pub(super) fn num_rows(rows: usize) -> Result<()> {
+    count("the number of rows", rows as u64, MAX_ROWS as u64)
 }
 
 /// Checks what every file says of the run, the program and the machine.
@@ -109,7 +118,7 @@ pub(super) fn threads(at: &str, value: u32) -> Result<()> {
     )))
 }
 
-/// Checks a text that is printed: it may have several lines, but nothing that moves a cursor.
+/// Checks a text that is printed in a line: nothing that moves a cursor, hides, or turns the direction of writing.
 pub(super) fn text(at: &str, value: &str) -> Result<()> {
     if value.len() > MAX_TEXT {
         return Err(bad(&format!(
@@ -117,9 +126,9 @@ pub(super) fn text(at: &str, value: &str) -> Result<()> {
             value.len()
         )));
     }
-    if value.chars().any(|c| c.is_control() && c != '\n') {
+    if value.chars().any(obeyed) {
         return Err(bad(&format!(
-            "{at} is {value:?}: expected no control characters"
+            "{at} is {value:?}: expected no control characters and none that are invisible"
         )));
     }
     Ok(())

@@ -206,18 +206,19 @@ impl ClusterReport {
         let outcome = &self.outcome;
         let bar = outcome.interval.map_or(String::new(), |bar| {
             format!(
-                ", {} to {} in 95 % of {} replicates",
+                "; 95 % of {} replicates with resampled inputs: {} to {}, median {}",
+                bar.replicates,
                 seconds(bar.low),
                 seconds(bar.high),
-                bar.replicates
+                seconds(bar.median)
             )
         });
         writeln!(
             out,
-            "\nmakespan  {} (modelled{bar}); no schedule takes less than {} (modelled, {})",
+            "\nmakespan  {} with medians (modelled{bar})\nbound     {} with medians: no schedule takes less (modelled, {})",
             seconds(outcome.makespan_seconds.value),
             seconds(outcome.estimate.makespan_seconds),
-            outcome.estimate.binding
+            way(&outcome.estimate.binding)
         )?;
         writeln!(out, "bottleneck {}", outcome.bottleneck.sentence)?;
         if let Some(Quantity { value, source, .. }) = &outcome.price {
@@ -324,7 +325,7 @@ impl ClusterReport {
         writeln!(out, "\n{}", table(&header, 1, rows.collect()))?;
         writeln!(
             out,
-            "\nat most {} segments waited on the executor's machine, {} of shipments (modelled)",
+            "\nat most {} segments waited on the executor's machine for a worker or its link, {} of shipments (modelled)",
             format_count(outcome.peak_queue),
             format_bytes(outcome.peak_queue_bytes)
         )
@@ -463,4 +464,15 @@ pub(super) fn tried_table(tried: &[Tried]) -> Table {
         "makespan (modelled)",
     ];
     table(&header, 2, rows.collect())
+}
+
+/// What a bound of the closed form is of, in words.
+pub(super) fn way(binding: &str) -> &'static str {
+    match binding {
+        "executor" => "the way of the last segment executed",
+        "egress" => "bytes that leave the executor's machine",
+        "ingress" => "bytes that arrive at the executor's machine",
+        "aggregation" => "the first segment's way through the tree",
+        _ => "work spread over all workers",
+    }
 }

@@ -12,6 +12,8 @@ use crate::{Error, Result};
 
 /// Largest number to model with: sums over the largest cluster stay finite.
 const MAX: f64 = 1e100;
+/// Most samples of a quantity.
+const MAX_SAMPLES: usize = 1000;
 
 /// The costs of every run in the files: one for each run and backend, in the order of the files.
 ///
@@ -43,7 +45,10 @@ pub fn costs_in_chunks(files: &[AnyFile], log_rows: Option<u32>) -> Result<Vec<C
                 }
                 other => other,
             })?;
-            all.push(found);
+            // A file that is given twice says nothing new.
+            if !all.contains(&found) {
+                all.push(found);
+            }
         }
     }
     if all.is_empty() {
@@ -145,10 +150,13 @@ fn source(run: &ResultFile, row: &Row) -> String {
 }
 
 fn quantity(run: &ResultFile, row: &Row, value: impl Fn(&Summary) -> f64) -> Quantity {
+    // Of very many samples some, evenly spaced: every task of a simulation draws from them.
+    let step = row.samples.len().div_ceil(MAX_SAMPLES).max(1);
+    let samples = row.samples.iter().step_by(step);
     Quantity {
         value: value(&row.summary),
         kind: row.kind,
-        samples: row.samples.iter().map(|sample| sample.value).collect(),
+        samples: samples.map(|sample| sample.value).collect(),
         source: source(run, row),
     }
 }

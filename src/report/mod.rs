@@ -6,6 +6,7 @@ mod cluster;
 pub mod compare;
 mod conclusion;
 mod costs;
+mod escape;
 mod folding;
 mod format;
 mod hardware;
@@ -26,6 +27,7 @@ pub use any::{AnyFile, is_any_file};
 pub use check::MAX_BYTES;
 pub use cluster::{CLUSTER_FORMAT, CLUSTER_VERSION, ClusterReport, SweepReport};
 pub use costs::{costs, costs_in_chunks, folded_sizes};
+pub use escape::plain as escape_text;
 pub use folding::{
     Answer, FOLDING_FORMAT, FOLDING_VERSION, FoldModel, FoldingFile, StarkSize, TreeRow,
     fold_model, folding_schema, is_folding_file, read_folding,

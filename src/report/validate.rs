@@ -1,12 +1,12 @@
 //! Reading result files, which may come from anywhere.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
 use super::check::{
-    MAX_COUNT, bad, close, count, guest as check_guest, header, hex, length, name, near, number,
-    text, threads,
+    MAX_COUNT, bad, close, count, guest as check_guest, header, hex, length, name, near, num_rows,
+    number, text, threads,
 };
 use super::folding::check_table;
 use super::link::check_link;
@@ -169,6 +169,7 @@ pub(super) fn check_run(result: &ResultFile) -> Result<()> {
         )));
     }
     let mut keys = HashSet::new();
+    num_rows(rows.len())?;
     for (i, row) in rows.iter().enumerate() {
         check_row(&format!("rows[{i}]"), row)?;
         if !keys.insert(&row.key) {
@@ -211,8 +212,29 @@ pub(super) fn check_run(result: &ResultFile) -> Result<()> {
     check_folds(result, folds)
 }
 
+/// Numbers of the segments.
+fn indices(result: &ResultFile) -> HashSet<u32> {
+    result
+        .segments
+        .iter()
+        .map(|segment| segment.index)
+        .collect()
+}
+
 /// Checks that what was folded was measured, as often as rows have samples of it.
 fn check_folds(result: &ResultFile, folds: &[FoldedSample]) -> Result<()> {
+    let known = indices(result);
+    let mut seen = HashSet::new();
+    let counts = ["commit", "cross-term", "rest"].map(|part| {
+        let rows = result.rows.iter().filter(move |row| {
+            row.key.stage == Stage::Fold && row.key.part.as_deref() == Some(part)
+        });
+        let mut counts: HashMap<Option<u32>, u64> = HashMap::new();
+        for sample in rows.flat_map(|row| &row.samples) {
+            *counts.entry(sample.segment).or_default() += 1;
+        }
+        (part, counts)
+    });
     for (i, fold) in folds.iter().enumerate() {
         let at = format!("folds[{i}]");
         let FoldedSample {
@@ -223,26 +245,20 @@ fn check_folds(result: &ResultFile, folds: &[FoldedSample]) -> Result<()> {
             cpu,
             segment_bytes,
         } = fold;
-        let segments = &result.segments;
-        if !segments.iter().any(|segment| segment.index == *index) {
+        if !known.contains(index) {
             return Err(bad(&format!(
                 "{at}.index is {index}, which is not among the segments"
             )));
         }
-        if folds[..i].iter().any(|other| other.index == *index) {
+        if !seen.insert(*index) {
             return Err(bad(&format!("{at}.index is {index}, as of an earlier one")));
         }
         if *kind != Kind::Measured {
             return Err(bad(&format!("{at}.kind is not measured")));
         }
-        for part in ["commit", "cross-term", "rest"] {
-            let rows = result.rows.iter();
-            let rows = rows.filter(|row| {
-                row.key.stage == Stage::Fold && row.key.part.as_deref() == Some(part)
-            });
-            let samples = rows.flat_map(|row| &row.samples);
-            let found = samples.filter(|s| s.segment == Some(*index)).count();
-            if found as u64 != u64::from(*num_folds) {
+        for (part, counts) in &counts {
+            let found = counts.get(&Some(*index)).copied().unwrap_or_default();
+            if found != u64::from(*num_folds) {
                 return Err(bad(&format!(
                     "{at}.folds is {num_folds}: expected {found}, the samples of fold, {part}"
                 )));
@@ -272,6 +288,18 @@ fn check_proofs(result: &ResultFile, proofs: &[ProvenSegment]) -> Result<()> {
     if !proofs.is_empty() && params.is_none() {
         return Err(bad("proofs are there, but no parameters.proof"));
     }
+    let known = indices(result);
+    let mut seen = HashSet::new();
+    let sizes = ["argument", "statement"].map(|part| {
+        let key = Key::proof(Stage::ProofSize, Some(part));
+        let rows = result.rows.iter().filter(move |row| row.key == key);
+        let samples = rows.flat_map(|row| &row.samples);
+        let mut first = HashMap::new();
+        for sample in samples {
+            first.entry(sample.segment).or_insert(sample.value);
+        }
+        first
+    });
     for (i, proof) in proofs.iter().enumerate() {
         let at = format!("proofs[{i}]");
         let ProvenSegment {
@@ -286,16 +314,12 @@ fn check_proofs(result: &ResultFile, proofs: &[ProvenSegment]) -> Result<()> {
         } = proof;
         let memory = peak_memory_bytes.unwrap_or_default();
         count(&format!("{at}.peak_memory_bytes"), memory, MAX_COUNT)?;
-        if !result
-            .segments
-            .iter()
-            .any(|segment| segment.index == *index)
-        {
+        if !known.contains(index) {
             return Err(bad(&format!(
                 "{at}.index is {index}, which is not among the segments"
             )));
         }
-        if proofs[..i].iter().any(|other| other.index == *index) {
+        if !seen.insert(*index) {
             return Err(bad(&format!("{at}.index is {index}, as of an earlier one")));
         }
         if u64::from(*rows) != 1 << result.parameters.log_cycles {
@@ -304,15 +328,12 @@ fn check_proofs(result: &ResultFile, proofs: &[ProvenSegment]) -> Result<()> {
                 result.parameters.log_cycles
             )));
         }
-        for (part, bytes) in [("argument", argument_bytes), ("statement", statement_bytes)] {
-            let key = Key::proof(Stage::ProofSize, Some(part));
-            let rows = result.rows.iter().filter(|row| row.key == key);
-            let mut samples = rows.flat_map(|row| &row.samples);
-            let sample = samples.find(|sample| sample.segment == Some(*index));
-            if sample.is_none_or(|sample| sample.value != *bytes as f64) {
+        let parts = [("argument", argument_bytes), ("statement", statement_bytes)];
+        for ((part, bytes), sizes) in parts.into_iter().zip(&sizes) {
+            let sample = sizes.get(&Some(*index)).copied();
+            if sample != Some(*bytes as f64) {
                 return Err(bad(&format!(
-                    "{at}.{part}_bytes is {bytes}: expected the sample of rows, {:?}",
-                    sample.map(|sample| sample.value)
+                    "{at}.{part}_bytes is {bytes}: expected the sample of rows, {sample:?}"
                 )));
             }
         }

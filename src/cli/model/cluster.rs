@@ -34,7 +34,7 @@ const BANDWIDTH: f64 = 10e9;
 #[command(next_help_heading = "The cluster")]
 pub(crate) struct ClusterArgs {
     /// A result file with what one machine takes; with :COUNT that many of the workers are like it, and with
-    /// :COUNT@SPEED so many times as fast. The first is the executor's too. Give the option again for other machines.
+    /// :COUNT@SPEED so many times as fast. The first is the executor's too, at its measured speed. Give the option again for other machines.
     #[arg(long, value_name = "FILE[:COUNT[@SPEED]]", value_parser = parse_profile)]
     profile: Vec<ProfileArg>,
     /// The guest, if the files have several [default: that of the first].
@@ -226,6 +226,17 @@ fn vary(args: &ClusterArgs, bases: &[Cluster], wanted: &[(String, String)]) -> R
                 given.push((*axis, values.clone()));
             }
         }
+    }
+    let bandwidth = |axis: &Axis| *axis == Axis::Bandwidth;
+    let varied = given.iter().any(|(axis, _)| bandwidth(axis));
+    if args.executor_link.is_some()
+        && (varied || args.map.is_some_and(|axes| axes.iter().any(bandwidth)))
+    {
+        return Err(Error::Usage(
+            "--executor-link does not go with a --sweep or --map over bandwidth, which varies every link; leave one of \
+             them out"
+                .to_owned(),
+        ));
     }
     if encodings {
         if !given.is_empty() || args.map.is_some() {
@@ -422,7 +433,7 @@ fn clusters(args: &ClusterArgs, shared: super::Cluster, files: &[PathBuf]) -> Re
                 name: (*name).clone(),
                 count: *count,
                 costs: costs.clone(),
-                link: link_cost(args.link, link.as_ref()),
+                link: link_cost(args.link, "--link", link.as_ref()),
                 speed: *speed,
                 price: args.price.map(|price| Quantity::declared(price, "--price")),
             });
@@ -437,10 +448,14 @@ fn clusters(args: &ClusterArgs, shared: super::Cluster, files: &[PathBuf]) -> Re
             continue;
         }
         let executor_link = args.executor_link.or(args.link);
+        let executor_flag = match args.executor_link {
+            Some(_) => "--executor-link",
+            None => "--link",
+        };
         let cluster = Cluster {
             cycles,
             executor: groups[0].costs.clone(),
-            executor_link: link_cost(executor_link, all[0].4.as_ref()),
+            executor_link: link_cost(executor_link, executor_flag, all[0].4.as_ref()),
             executor_price: groups[0].price.clone(),
             groups,
             encoding: String::new(),
@@ -528,7 +543,9 @@ fn link_of(files: &[AnyFile]) -> Option<Link> {
 }
 
 /// The link given, or that of a file, or a common one.
-fn link_cost(given: Option<LinkArg>, file: Option<&Link>) -> LinkCost {
+///
+/// - `flag`: where it was given.
+fn link_cost(given: Option<LinkArg>, flag: &str, file: Option<&Link>) -> LinkCost {
     let of_file = |value: f64| {
         file.map(|link| Quantity {
             value,
@@ -544,8 +561,8 @@ fn link_cost(given: Option<LinkArg>, file: Option<&Link>) -> LinkCost {
             bits_per_second,
             latency_seconds,
         }) => LinkCost {
-            bits_per_second: Quantity::declared(bits_per_second, "--link"),
-            latency_seconds: latency_seconds.map_or(latency, |s| Quantity::declared(s, "--link")),
+            bits_per_second: Quantity::declared(bits_per_second, flag),
+            latency_seconds: latency_seconds.map_or(latency, |s| Quantity::declared(s, flag)),
         },
         None => LinkCost {
             bits_per_second: file

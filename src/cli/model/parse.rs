@@ -154,7 +154,8 @@ pub(super) fn parse_sweep(text: &str) -> Result<SweepArg, String> {
             Axis::Machines | Axis::Segment => parse_number(text.trim())?,
         };
         let whole = axis == Axis::Bandwidth || value.fract() == 0.0;
-        if whole && value > 0.0 {
+        // The range of links, and more machines than any model takes.
+        if whole && (1.0..=1e18).contains(&value) {
             Ok(value)
         } else {
             Err(EXPECTED.to_owned())

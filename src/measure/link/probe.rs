@@ -254,6 +254,9 @@ impl Connection {
         if theirs.status != Status::Ok {
             return Err(failed(LinkError::Refused(theirs.status)));
         }
+        if theirs.max_message == 0 {
+            return Err(failed(LinkError::Malformed("greeting")));
+        }
         let ours = Hello {
             version: VERSION,
             status: Status::Ok,

@@ -158,7 +158,7 @@ pub struct Outcome {
     pub links: Vec<LinkTotal>,
     /// Which part of the makespan resources were in use.
     pub utilisation: Vec<Utilisation>,
-    /// Most segments that waited on the executor's machine for a worker.
+    /// Most segments that waited on the executor's machine, for a worker or for its link.
     pub peak_queue: u64,
     /// Bytes of their shipments.
     pub peak_queue_bytes: f64,

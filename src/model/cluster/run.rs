@@ -12,6 +12,7 @@ use super::simulate::{Simulated, simulate};
 use super::trace::Act;
 use super::{Cluster, Estimate, EstimateInputs, Placement, estimate};
 use crate::Result;
+use crate::measure::Kind;
 use crate::model::Quantity;
 
 /// Segments and workers that all replicates together simulate at most, so that large clusters take seconds.
@@ -274,6 +275,18 @@ fn notes(cluster: &Cluster, outcome: &Outcome) -> Vec<String> {
         notes.push(format!(
             "measured once, so the error bar has nothing of how they vary: {}",
             single.join("; ")
+        ));
+    }
+    let ranges: Vec<String> = outcome
+        .inputs
+        .iter()
+        .filter(|input| input.num_samples > 1 && input.quantity.kind == Kind::Declared)
+        .map(|input| format!("{} ({})", input.name, input.machine))
+        .collect();
+    if !ranges.is_empty() && outcome.interval.is_some() {
+        notes.push(format!(
+            "published ranges, whose ends the error bar draws from as if they were samples: {}",
+            ranges.join("; ")
         ));
     }
     if cluster.encoding == "input" {

@@ -16,6 +16,8 @@ use crate::{Error, Result};
 
 /// A task that was lost so often ends the simulation.
 const MOST_ATTEMPTS: u32 = 1000;
+/// Most workers that are lost: a job that loses more is not worth simulating to its end.
+const MOST_LOST: u64 = 100_000;
 
 /// Attempt of a transfer whose sender was lost.
 const LOST: u32 = u32::MAX;
@@ -139,6 +141,8 @@ struct Engine<'p> {
     takers: Vec<BTreeSet<(u64, u32)>>,
     joins_waiting: VecDeque<u32>,
     segments_waiting: VecDeque<u32>,
+    /// When each shipment that was handed to the coordinator's link has left it, ascending.
+    on_egress: VecDeque<f64>,
     left: u32,
     executor_last: u32,
     out: Simulated,
@@ -236,6 +240,7 @@ impl<'p> Engine<'p> {
             takers: vec![BTreeSet::new(); 2 * plan.groups.len()],
             joins_waiting: VecDeque::new(),
             segments_waiting: VecDeque::new(),
+            on_egress: VecDeque::new(),
             left: plan.segments,
             executor_last: NONE,
             out: Simulated {

@@ -14,6 +14,8 @@ use crate::{Error, Result};
 
 /// Most points of a sweep or a map.
 pub const MAX_POINTS: usize = 4096;
+/// Most segments and workers simulated in all points and encodings together: minutes on two cores.
+const MAX_WORK: f64 = 1e9;
 /// Makespans that differ by less are told apart by no measurement.
 pub const CLOSE: f64 = 0.01;
 
@@ -267,8 +269,7 @@ pub fn sweep(
         )));
     }
     let across = axes.first().map_or(1, |axis| axis.values.len());
-    let points = (0..count)
-        .into_par_iter()
+    let clusters = (0..count)
         .map(|number| {
             let mut cluster = bases[0].clone();
             // The segment size first: it brings a cluster of its own.
@@ -281,19 +282,31 @@ pub fn sweep(
             for (axis, value) in values {
                 cluster = vary(&cluster, bases, axis, value)?;
             }
-            let all;
             let encodings = match encodings {
-                Some(encodings) => encodings,
-                None => {
-                    all = encodings_of(&cluster);
-                    &all
-                }
+                Some(encodings) => encodings.to_vec(),
+                None => encodings_of(&cluster),
             };
+            Ok((cluster, encodings))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let work = clusters.iter().map(|(cluster, encodings)| {
+        (cluster.num_segments() as f64 + cluster.num_workers() as f64) * encodings.len() as f64
+    });
+    let work: f64 = work.sum();
+    if work > MAX_WORK {
+        return Err(Error::Usage(format!(
+            "{count} points are {work:.0e} segments and workers to simulate, expected at most {MAX_WORK:.0e}; give fewer \
+             values (--sweep), fewer cycles, or one encoding (--encoding, --compression)"
+        )));
+    }
+    let points = clusters
+        .into_par_iter()
+        .map(|(cluster, encodings)| {
             Ok(Point {
                 machines: cluster.num_workers(),
                 bits_per_second: cluster.executor_link.bits_per_second.value,
                 log_cycles: cluster.executor.log_cycles,
-                tried: try_encodings(&cluster, encodings)?,
+                tried: try_encodings(&cluster, &encodings)?,
             })
         })
         .collect::<Result<Vec<_>>>()?;

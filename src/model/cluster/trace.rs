@@ -131,9 +131,27 @@ impl Trace {
         let Some(end) = acts.get(last as usize).map(|act| act.end) else {
             return Vec::new();
         };
+        let step = end / LANE_SPANS;
         let mut critical = vec![false; acts.len()];
-        for (number, ..) in self.chain(last) {
+        // What the end waited for, in a lane of its own: most of its workers are not among those shown.
+        let mut spans: Vec<Span> = Vec::new();
+        for (number, start, end) in self.chain(last) {
             critical[number as usize] = true;
+            let resource = acts[number as usize].resource;
+            if let Some(open) = spans.last_mut()
+                && (open.resource == resource || end - open.start <= step)
+            {
+                open.end = end;
+                continue;
+            }
+            spans.push(Span {
+                lane: "critical path".to_owned(),
+                resource,
+                label: resource.describe().to_owned(),
+                start,
+                end,
+                critical: true,
+            });
         }
         // A lane of each kind, in this order.
         let lanes = workers.min(WORKER_LANES);
@@ -168,13 +186,11 @@ impl Trace {
                 by_lane[lane as usize].push((number, act));
             }
             if act.resource == Resource::Join {
-                widen(&mut levels, places.level(act.task), act, critical[number]);
+                widen(&mut levels, places.level(act.task), act);
             }
         }
-        let mut spans = Vec::new();
         for (lane, mut acts) in by_lane.into_iter().enumerate() {
             acts.sort_by(|a, b| a.1.start.total_cmp(&b.1.start));
-            let step = end / LANE_SPANS;
             spans.extend(merged(&name(lane as u32), &acts, &critical, step, places));
         }
         spans.extend(levels.into_iter().filter(|span| !span.label.is_empty()));
@@ -183,7 +199,7 @@ impl Trace {
 }
 
 /// Widens the span of a level's joins by one of them.
-fn widen(levels: &mut Vec<Span>, level: usize, act: &Act, critical: bool) {
+fn widen(levels: &mut Vec<Span>, level: usize, act: &Act) {
     while levels.len() <= level {
         levels.push(Span {
             lane: "aggregation".to_owned(),
@@ -198,7 +214,6 @@ fn widen(levels: &mut Vec<Span>, level: usize, act: &Act, critical: bool) {
     span.label = format!("joins of level {level}");
     span.start = span.start.min(act.start);
     span.end = span.end.max(act.end);
-    span.critical |= critical;
 }
 
 /// Spans of a lane, from acts by their starts: neighbours that together last no longer than `step` become one, named
@@ -220,10 +235,12 @@ fn merged(
     for &(number, act) in acts {
         let is_join = places.level(act.task) > 0;
         let longest = act.end - act.start;
-        let near = |open: &&mut Open| act.end.max(open.span.end) - open.span.start <= step;
+        let near = |open: &&mut Open| {
+            open.span.critical == critical[number]
+                && act.end.max(open.span.end) - open.span.start <= step
+        };
         if let Some(open) = out.last_mut().filter(near) {
             open.span.end = open.span.end.max(act.end);
-            open.span.critical |= critical[number];
             if longest > open.longest {
                 (open.longest, open.span.resource) = (longest, act.resource);
             }

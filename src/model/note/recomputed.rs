@@ -131,7 +131,8 @@ pub(super) fn scenarios(
             snapshot_bytes,
             ..*asked
         };
-        all.push(of("snapshots and STARKs", inputs));
+        let name = format!("snapshots of {} MB and STARKs", snapshot_bytes / 1e6);
+        all.push(of(&name, inputs));
     }
     for (name, factor) in [
         ("snapshots and folded witnesses, as the note has them", 1.0),
@@ -293,13 +294,13 @@ fn of_folded(id: &str, size: &FoldedSize, asked: &LedgerInputs) -> Vec<Figure> {
             name,
             ledger(&inputs).returned_bytes,
             Unit::Bytes,
-            "the note's number of segments × accumulators of all tables",
+            "segments × accumulators of all tables",
         )],
         "folding-aggregation" => vec![Figure::modelled(
             name,
             ledger(&inputs).aggregation_bytes,
             Unit::Bytes,
-            "accumulators returned + tree, the note's number of segments",
+            "accumulators returned + tree",
         )],
         "match" => vec![measured(size.segment_bytes, "accumulators of all tables")],
         _ => Vec::new(),

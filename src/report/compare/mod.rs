@@ -3,7 +3,6 @@
 //! `docs/method.md` says which rows are compared, which are refused, and what the intervals hold.
 
 mod entries;
-mod escape;
 mod even;
 mod export;
 mod join;
@@ -16,7 +15,7 @@ use serde::Serialize;
 
 use crate::measure::{Kind, RatioInterval};
 use crate::model::Crossing;
-use crate::report::{AnyFile, Tool, Witnesses};
+use crate::report::{AnyFile, Tool, Witnesses, escape};
 use crate::{Error, Result};
 use entries::Entry;
 

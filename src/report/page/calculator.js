@@ -489,7 +489,17 @@
       const { job, found } = estimated;
       return `${formatCount(settings.cycles)} cycles on ${formatCount(settings.machines)} machines, shipped as ` +
         `${job.encoding.replace(".", ", ")}: no less than ${formatSeconds(found.makespan_seconds)}, bound by ` +
-        `${found.binding}, modelled.`;
+        `${way(found.binding)}, modelled.`;
+    }
+
+    function way(binding) {
+      switch (binding) {
+        case "executor": return "the way of the last segment executed";
+        case "egress": return "bytes that leave the executor's machine";
+        case "ingress": return "bytes that arrive at the executor's machine";
+        case "aggregation": return "the first segment's way through the tree";
+        default: return "work spread over all workers";
+      }
     }
 
     function name(way) {

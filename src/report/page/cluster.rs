@@ -20,6 +20,8 @@ const MACHINES: u64 = 1000;
 const CYCLES: u64 = 1_000_000_000;
 /// Bits per second of a link that no file has.
 const BANDWIDTH: f64 = 10e9;
+/// And its latency: that of `rewit model`.
+const LATENCY: f64 = 50e-6;
 /// Replicates of the error bar.
 const REPLICATES: u32 = 50;
 /// Most segments of which so many simulations are made as the error bar and the map take.
@@ -72,7 +74,11 @@ fn cluster(data: &Data<'_>, costs: &Costs) -> Cluster {
                 latency_seconds: quantity(link.latency_seconds),
             }
         }
-        None => LinkCost::declared(BANDWIDTH, 0.0, "declared by this page: no file has a link"),
+        None => LinkCost::declared(
+            BANDWIDTH,
+            LATENCY,
+            "declared by this page: no file has a link",
+        ),
     };
     Cluster {
         cycles: CYCLES,
@@ -154,7 +160,7 @@ fn show(
             "; " (plain(&outcome.bottleneck.sentence, 400)) "."
         }
         p { (about) data value=[parts::raw(link.value)] { (format_bits(link.value)) } (parts::tag(link.kind))
-            ", shipped as " code { (plain(&outcome.encoding, 40)) } " (" (plain(&outcome.compression, 20)) "), the fastest here; joins as published \
+            ", shipped as " code { (plain(&outcome.encoding, 40)) } " (" (plain(&outcome.compression, 20)) "), the fastest here (others can be as fast, see the map); joins as published \
              for other code" (parts::tag(Kind::Declared)) ". " code { "rewit model" } " simulates any other." }
     });
     let spans: Vec<TimelineSpan> = outcome
@@ -175,18 +181,21 @@ fn show(
         plain(&costs.guest, 40)
     );
     section.plot(
-        Figure::timeline(&title, &data.source(), &spans),
-        "Modelled by simulation from measured costs; of many workers some are shown.",
+        Figure::timeline(&title, &data.source(|file| !file.runs().is_empty()), &spans),
+        "Modelled by simulation from measured costs. The first lane is what the end waited for; of many workers some are shown, \
+         evenly spaced.",
         "The simulation kept no timeline.",
     );
     section.push(shares(outcome));
     section.push(transfers(outcome));
     let title =
-        "Which encoding is fastest for a whole cluster (pale: another is within 1 %)".to_owned();
+        "Which encoding to choose for a whole cluster (pale: others take as long to within 1 %)"
+            .to_owned();
     section.plot(
-        map.and_then(map_of).and_then(|data_of_map| Figure::map("cluster-map", &title, &data.source(), data_of_map)),
-        "Modelled: the encoding of the least makespan, each in its best compression. Pale: another encoding is within \
-         1 %, less than the samples can tell.",
+        map.and_then(map_of).and_then(|data_of_map| Figure::map("cluster-map", &title, &data.source(|file| !file.runs().is_empty()), data_of_map)),
+        "Modelled: of the encodings whose makespan is within 1 % of the least, each in its best compression, that which \
+         ships fewest bytes; pale where there is more than one. The program is sent to each worker uncompressed, but with \
+         `input` inside a compressed shipment.",
         "Segments this small make too many simulations for a map in a page; `rewit model --map` draws it.",
     );
     let inputs = outcome.inputs.iter().map(|input| {
@@ -194,11 +203,7 @@ fn show(
         vec![
             text(&input.name),
             text(&input.machine),
-            number(
-                quantity.kind,
-                &format!("{:.4e}", quantity.value),
-                quantity.value,
-            ),
+            input_value(&input.name, quantity),
             text(&input.num_samples.to_string()),
             text(&quantity.source),
         ]
@@ -210,6 +215,20 @@ fn show(
     ));
     if !outcome.notes.is_empty() {
         section.push(html! { ul .notes { @for note in outcome.notes.iter().take(20) { li { (plain(note, 400)) } } } });
+    }
+}
+
+/// An input in its unit, which its name ends with.
+fn input_value(name: &str, quantity: &Quantity) -> parts::Cell {
+    let (kind, value) = (quantity.kind, quantity.value);
+    if name.ends_with("bits per second") {
+        parts::bandwidth(kind, value)
+    } else if name.ends_with("cycles per second") {
+        number(kind, &format!("{:.1} MHz", value / 1e6), value)
+    } else if name.ends_with("bytes") {
+        bytes(kind, value)
+    } else {
+        seconds(kind, value)
     }
 }
 

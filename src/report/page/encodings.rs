@@ -67,7 +67,7 @@ fn crossing(found: Crossing) -> Cell {
 }
 
 fn encodings(run: &ResultFile) -> maud::Markup {
-    let mut head: Vec<String> = [
+    let head = [
         "encoding",
         "raw",
         "lz4",
@@ -77,12 +77,11 @@ fn encodings(run: &ResultFile) -> maud::Markup {
         "decode",
         "regenerate",
         "samples",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    head.extend(LINKS_GBPS.map(|gbps| format!("at {gbps} Gb/s")));
-    head.push("break-even below".into());
+    ];
+    let mut modelled_head = vec!["encoding".to_owned(), "break-even".to_owned()];
+    modelled_head.extend(LINKS_GBPS.map(|gbps| format!("at {gbps} Gb/s")));
     let mut rows: Vec<Vec<Cell>> = Vec::new();
+    let mut modelled: Vec<Vec<Cell>> = Vec::new();
     if let Some(route) = in_place(&run.segments) {
         let mut cells = vec![
             text("witness, in place"),
@@ -93,11 +92,12 @@ fn encodings(run: &ResultFile) -> maud::Markup {
         cells.extend([parts::none(), parts::none()]);
         cells.push(number(Kind::Measured, &format_ratio(per_cycle), per_cycle));
         cells.extend([parts::none(), parts::none(), parts::none(), parts::none()]);
+        rows.push(cells);
+        let mut cells = vec![text("witness, in place"), parts::none()];
         cells.extend(
             LINKS_GBPS.map(|gbps| seconds(Kind::Modelled, route.total_seconds(gbps * GIGABIT))),
         );
-        cells.push(parts::none());
-        rows.push(cells);
+        modelled.push(cells);
     }
     for encoding in Encoding::ALL {
         let name = encoding.name();
@@ -121,25 +121,34 @@ fn encodings(run: &ResultFile) -> maud::Markup {
         cells.push(took(regenerate));
         let samples = regenerate.map(|row| row.samples.len() as u64);
         cells.push(maybe(samples.map(|n| count(Kind::Measured, n))));
+        rows.push(cells);
+        let found = best(of(), Witnesses::RawInPlace);
+        let mut cells = vec![code(name), maybe(found.map(|(_, found)| crossing(found)))];
         for gbps in LINKS_GBPS {
             cells.push(maybe(
                 fastest(of(), gbps).map(|(_, s)| seconds(Kind::Modelled, s)),
             ));
         }
-        let found = best(of(), Witnesses::RawInPlace);
-        cells.push(maybe(found.map(|(_, found)| crossing(found))));
-        rows.push(cells);
+        modelled.push(cells);
     }
-    let head: Vec<&str> = head.iter().map(String::as_str).collect();
-    parts::table(&format!("Encodings: {}", name(run)), &head, rows)
+    let modelled_head: Vec<&str> = modelled_head.iter().map(String::as_str).collect();
+    let caption = format!(
+        "Break-even bandwidth, below which recomputing is faster than receiving the raw witness in place, and time to the \
+         witness by link: {}",
+        name(run)
+    );
+    html! {
+        (parts::table(&caption, &modelled_head, modelled))
+        (parts::table(&format!("Encodings as measured: {}", name(run)), &head, rows))
+    }
 }
 
 /// Stages: plots, and every row of every run behind a line.
 pub(super) fn stages(data: &Data<'_>) -> Section {
     let mut section = Section::default();
     section.plot(
-        segment_stages(&data.runs, &data.foldings, &data.source()),
-        "Medians of measured times, one bar a file; regeneration from the encoding that takes the least work. A folded \
+        segment_stages(&data.runs, &data.foldings, &data.source(|file| !file.runs().is_empty() || !file.foldings().is_empty())),
+        "Medians of measured times, one bar a run or order of folding; regeneration from the encoding that takes the least work. A folded \
          bar is all chunks of one segment.",
         "No run or folding is among the files; `rewit run --out FILE` and `rewit fold --out FILE` measure their stages.",
     );
@@ -147,7 +156,7 @@ pub(super) fn stages(data: &Data<'_>) -> Section {
         let id = format!("encoding-stages-{}", i + 1);
         section.plot(
             encoding_stages(run, &id, &data.source_of(run)),
-            "Medians of measured times; a part that was not told apart is in the rest.",
+            "Medians of measured times; `reads` is replayed while the tables are filled, so that is one part.",
             MISSING,
         );
     }
@@ -215,7 +224,7 @@ fn stage_row(row: &Row) -> Vec<Cell> {
 pub(super) fn bytes_section(data: &Data<'_>) -> Section {
     let mut section = Section::default();
     section.plot(
-        shipped_bytes(&data.runs, &data.source()),
+        shipped_bytes(&data.runs, &data.source(|file| !file.runs().is_empty())),
         "Measured means over the segments, on a logarithmic scale: a disc for the shipment as it is, a circle for its \
          smallest compression.",
         MISSING,

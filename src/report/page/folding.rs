@@ -12,7 +12,7 @@ use crate::report::FoldingFile;
 pub(super) fn section(data: &Data<'_>) -> Section {
     let mut section = Section::default();
     section.plot(
-        folded_witness(&data.foldings, &data.source()),
+        folded_witness(&data.foldings, &data.source(|file| !file.foldings().is_empty())),
         "Lengths of encodings that were made. An accumulator has 32 bytes a scalar of W and E; before it is folded a \
          chunk's integers are small.",
         "No folding is among the files; `rewit fold --out FILE` measures it.",

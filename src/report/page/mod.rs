@@ -115,7 +115,7 @@ impl Section {
 /// Whether these are the bytes of a page that [`page`] made.
 pub fn is_page(bytes: &[u8]) -> bool {
     let start = &bytes[..bytes.len().min(2000)];
-    let mark = format!("<meta name=\"generator\" content=\"{GENERATOR}");
+    let mark = format!("<meta name=\"generator\" content=\"{GENERATOR} ");
     start.starts_with(b"<!DOCTYPE html>")
         && start
             .windows(mark.len())
@@ -249,10 +249,12 @@ impl Data<'_> {
         )
     }
 
-    /// Where all numbers are from, in a line.
-    fn source(&self) -> String {
+    /// Where the numbers of a plot are from, in a line.
+    ///
+    /// - `used`: whether it has numbers of a file.
+    fn source(&self, used: impl Fn(&AnyFile) -> bool) -> String {
         let mut lines: Vec<String> = Vec::new();
-        for source in self.sources {
+        for source in self.sources.iter().filter(|source| used(&source.file)) {
             let Some(hardware) = source.file.hardware() else {
                 continue;
             };

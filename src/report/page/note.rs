@@ -10,6 +10,8 @@ use crate::report::{AnyFile, NoteReport, format_figure};
 
 /// Most figures in a cell.
 const MAX_FIGURES: usize = 12;
+/// Of more than four, how many are seen before the rest is opened.
+const SEEN: usize = 2;
 
 /// The ledger as written, corrected, and from the measured sizes.
 pub(super) fn section(data: &Data<'_>) -> Section {
@@ -36,7 +38,7 @@ fn show(section: &mut Section, note: &Note) {
     section.push(html! {
         p { "“Napkin Math: Communication Complexity of Decentralized Proving” (P. Gafni, RISC Zero), line by line: what it says, \
              what follows by its own formulas, what is right, and what measured sizes make of it. "
-            code { "rewit model --note" } " prints the same." }
+            code { "rewit model --note FILE…" } " prints the same." }
     });
     let head = [
         "line",
@@ -95,11 +97,22 @@ fn figure(figure: &Figure) -> Markup {
 
 fn list(figures: &[Figure]) -> Markup {
     html! {
-        @for (i, one) in figures.iter().take(MAX_FIGURES).enumerate() {
+        @let shown = &figures[..figures.len().min(MAX_FIGURES)];
+        @let (first, rest) = shown.split_at(if shown.len() > 4 { SEEN } else { shown.len() });
+        @for (i, one) in first.iter().enumerate() {
             @if i > 0 { br; }
             (figure(one))
         }
-        @if figures.len() > MAX_FIGURES { br; "…" }
+        @if !rest.is_empty() {
+            details {
+                summary { (figures.len() - SEEN) " more" }
+                @for (i, one) in rest.iter().enumerate() {
+                    @if i > 0 { br; }
+                    (figure(one))
+                }
+                @if figures.len() > MAX_FIGURES { br; "…" }
+            }
+        }
         @if figures.is_empty() { "–" }
     }
 }
@@ -151,5 +164,9 @@ fn item(item: &Item) -> Vec<Cell> {
         [] => text("not counted"),
         figures => parts::markup(list(figures)),
     };
-    vec![text(&what), figures, text(&item.remark)]
+    vec![
+        text(&what),
+        figures,
+        parts::markup(parts::sentence(&plain(&item.remark, 400))),
+    ]
 }

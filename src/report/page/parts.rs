@@ -53,7 +53,12 @@ pub(super) struct Cell {
 /// Text from anywhere.
 pub(super) fn text(text: &str) -> Cell {
     Cell {
-        class: "t",
+        // What is short stays on one line.
+        class: if text.chars().count() <= 36 {
+            "t short"
+        } else {
+            "t"
+        },
         body: html! { (plain(text, 240)) },
     }
 }
@@ -138,7 +143,8 @@ pub(super) fn table(
     let shown: Vec<Vec<Cell>> = rows.by_ref().take(MAX_ROWS).collect();
     let left = rows.count();
     html! {
-        div .scroll tabindex="0" role="region" aria-label=(caption) {
+        @let sentences = shown.iter().flatten().any(|cell| cell.class == "t figures");
+        div .scroll .cards[sentences] tabindex="0" role="region" aria-label=(caption) {
             table {
                 caption { (caption) }
                 thead { tr {
@@ -152,7 +158,7 @@ pub(super) fn table(
                         tr {
                             @for (i, cell) in row.iter().enumerate() {
                                 @if i == 0 { th scope="row" class=(cell.class) { (cell.body) } }
-                                @else { td class=(cell.class) { (cell.body) } }
+                                @else { td class=(cell.class) data-head=[head.get(i)] { (cell.body) } }
                             }
                         }
                     }
@@ -177,7 +183,7 @@ pub(super) fn figure(figure: &Figure, caption: &str) -> Markup {
             @for size in Size::ALL {
                 div class=(size.name()) { (PreEscaped(figure.svg(size))) }
             }
-            figcaption { (caption) }
+            figcaption { (sentence(caption)) }
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn section(data: &Data<'_>) -> Section {
         .cloned()
         .collect();
     section.plot(
-        proof_sizes(&rows, &data.runs, &data.foldings, &data.source()),
+        proof_sizes(&rows, &data.runs, &data.foldings, &data.source(|_| true)),
         "Discs are lengths of proofs that were made, verified from their bytes and refused with a bit changed; outlines \
          are modelled. Bits are computed from the parameters: the \
          better of unique decoding and the Johnson bound.",

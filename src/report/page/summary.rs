@@ -71,7 +71,7 @@ pub(super) fn cite(data: &Data<'_>) -> Markup {
             }
             p { "This page again, from the same files:" }
             pre { code { "rewit report " (names.join(" ")) " -o report.html" } }
-            p { "What is inside each measured stage is described in docs/method.md; `rewit schema` prints the schemas of the files." }
+            p { "What is inside each measured stage is described in docs/method.md; " code { "rewit schema KIND" } " prints the schema of each kind of file." }
         }
     }
 }

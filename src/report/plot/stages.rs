@@ -9,7 +9,7 @@ use crate::ship::Encoding;
 /// Parts of getting a witness, as result files name them, with what they are called here.
 const PARTS: [(&str, &str); 3] = [
     ("execute", "replay"),
-    ("adopt", "adopt records"),
+    ("adopt", "adopt (boundary, or check of the cells)"),
     ("fill", "fill the tables"),
 ];
 
@@ -27,6 +27,13 @@ fn median(
             && row.key.compression.as_deref() == compression
     });
     found.map(|row| row.summary.median)
+}
+
+/// Divides what a segment takes by its cycles, so that segments of different sizes stand beside each other.
+fn per_cycle(parts: &mut [(usize, f64)], log_cycles: u32) {
+    for (_, seconds) in parts {
+        *seconds /= f64::from(log_cycles).exp2();
+    }
 }
 
 /// Seconds of encode, decode, parts of regenerate and the rest of it, as numbers of parts and values.
@@ -131,6 +138,7 @@ pub(in crate::report) fn segment_stages(
                 bar.push((index, row.summary.median));
             }
         }
+        per_cycle(&mut bar, run.parameters.log_cycles);
         bars.push(Bar {
             name: format!(
                 "{}, 2^{}, {} threads, {}",
@@ -145,6 +153,8 @@ pub(in crate::report) fn segment_stages(
     for file in foldings {
         let parameters = &file.measured.parameters;
         for session in &file.measured.sessions {
+            let mut parts = vec![(6, session.seconds), (7, session.verify_seconds)];
+            per_cycle(&mut parts, parameters.log_cycles);
             bars.push(Bar {
                 name: format!(
                     "{}, 2^{}, {} threads, folded ({})",
@@ -153,7 +163,7 @@ pub(in crate::report) fn segment_stages(
                     parameters.threads,
                     plain(&session.order, 12)
                 ),
-                parts: vec![(6, session.seconds), (7, session.verify_seconds)],
+                parts,
             });
         }
     }
@@ -174,11 +184,11 @@ pub(in crate::report) fn segment_stages(
         .collect();
     Some(Figure::new(
         "stages",
-        "What a segment takes, from bytes received to proof or folded accumulator".into(),
+        "What a cycle takes, from bytes received to proof or folded accumulator".into(),
         format!("Seconds by stage. {}.", words.join("; ")),
         source,
         Plot::Bars(Bars {
-            name: "seconds a segment (medians, measured)".into(),
+            name: "time a cycle (medians of a segment, measured, over its cycles)".into(),
             format: seconds,
             parts,
             bars,

@@ -1,6 +1,7 @@
 //! Text and numbers that come from files, made fit to be shown.
 
 use super::font;
+use crate::report::escape::obeyed;
 use crate::report::{format_bandwidth, format_bytes, format_seconds};
 
 /// Most characters of a name shown.
@@ -17,7 +18,7 @@ pub(in crate::report) fn plain(text: &str, most: usize) -> String {
         '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
         // What no XML document may have, and noncharacters.
         '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
+        c if obeyed(c) => '\u{fffd}',
         c => c,
     };
     let mut out: String = text.chars().take(most).map(shown).collect();

@@ -10,7 +10,8 @@ use crate::measure::proof_size::{
     Bits, KIB, Kind, LIMITS_KIB, Measured, Object, Options, Requirement, Row, Scheme,
 };
 use crate::report::check::{
-    MAX_COUNT, bad, count, guest as check_guest, header, length, name, near, number, text, threads,
+    MAX_COUNT, bad, count, guest as check_guest, header, length, name, near, num_rows, number,
+    text, threads,
 };
 use crate::stark::Params;
 use crate::stark::params::MAX_GRINDING;
@@ -88,6 +89,7 @@ pub(in crate::report) fn check(file: &ProofSizes) -> Result<()> {
     }
     check_options(options)?;
     let mut seen = HashSet::new();
+    num_rows(rows.len())?;
     for (i, row) in rows.iter().enumerate() {
         let at = format!("rows[{i}]");
         check_row(&at, row)?;

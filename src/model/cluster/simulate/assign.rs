@@ -117,8 +117,11 @@ impl<'p> Engine<'p> {
             }
             self.assign(task, worker, cause)?;
         }
-        let waiting = self.segments_waiting.len() as u64;
-        self.out.peak_queue = self.out.peak_queue.max(waiting);
+        while self.on_egress.front().is_some_and(|&left| left <= self.now) {
+            self.on_egress.pop_front();
+        }
+        let held = (self.segments_waiting.len() + self.on_egress.len()) as u64;
+        self.out.peak_queue = self.out.peak_queue.max(held);
         Ok(())
     }
 
@@ -190,6 +193,9 @@ impl<'p> Engine<'p> {
         let flight = self
             .links
             .send(self.now, way, bytes, task, cause, &mut self.out.trace);
+        if way[0] == COORDINATOR && kind != Transfer::Program && task < self.plan.segments {
+            self.on_egress.push_back(flight.left);
+        }
         let total = &mut self.out.transfers[kind as usize];
         total.0 += 1;
         total.1 += bytes;

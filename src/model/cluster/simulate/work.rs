@@ -1,12 +1,12 @@
 //! What arrives, starts, ends and is lost.
 
-use super::{Engine, Event, LOST, Task};
-use crate::Result;
+use super::{Engine, Event, LOST, MOST_LOST, Task};
 use crate::model::cluster::aggregate::Next;
 use crate::model::cluster::draw::{Stream, unit};
 use crate::model::cluster::links::Flight;
 use crate::model::cluster::outcome::{Resource, Transfer};
 use crate::model::cluster::trace::{Act, COORDINATOR, NONE};
+use crate::{Error, Result};
 
 impl Engine<'_> {
     /// Something has arrived whole.
@@ -317,7 +317,15 @@ impl Engine<'_> {
     }
 
     /// The coordinator notices that a worker is lost, and has its tasks done by others.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if far more were lost than a job could survive.
     pub(super) fn noticed(&mut self, worker: u32) -> Result<()> {
+        if self.out.lost_workers > MOST_LOST {
+            return Err(Error::Usage(format!(
+                "more than {MOST_LOST} workers were lost; give fewer losses (--loss)"
+            )));
+        }
         self.unlist(worker);
         let state = &mut self.workers[worker as usize];
         state.queue.clear();

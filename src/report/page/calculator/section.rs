@@ -193,11 +193,27 @@ fn time_row(way: &Way<'_>, is_best: bool) -> Markup {
 
 /// The cluster's, with the names of [`Estimate`]'s fields.
 const ESTIMATE: [Line; 6] = [
-    ("executor_seconds", "serial executor", Unit::Seconds),
-    ("egress_seconds", "bytes out of its machine", Unit::Seconds),
+    (
+        "executor_seconds",
+        "last segment: executor, its work, joins above",
+        Unit::Seconds,
+    ),
+    (
+        "egress_seconds",
+        "bytes out of the executor's machine, then work and joins",
+        Unit::Seconds,
+    ),
     ("workers_seconds", "work of all machines", Unit::Seconds),
-    ("ingress_seconds", "bytes into its machine", Unit::Seconds),
-    ("aggregation_seconds", "levels of the tree", Unit::Seconds),
+    (
+        "ingress_seconds",
+        "bytes into the executor's machine",
+        Unit::Seconds,
+    ),
+    (
+        "aggregation_seconds",
+        "first segment: its work and all levels of joins",
+        Unit::Seconds,
+    ),
     ("makespan_seconds", "all", Unit::Seconds),
 ];
 
@@ -245,7 +261,7 @@ fn bound(found: Option<&(&Job, Estimate)>, settings: &Settings) -> String {
         format_count(settings.machines as u64),
         job.encoding.replace('.', ", "),
         format_seconds(estimate.makespan_seconds),
-        estimate.binding
+        crate::report::cluster::way(&estimate.binding)
     )
 }
 

@@ -2,7 +2,7 @@
 
 /// Without characters that a terminal obeys or that change the order of others: they are written as
 /// `\u{1b}`.
-pub(super) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if obeyed(c) {
@@ -15,7 +15,7 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// Control characters, those of direction and width, and the byte-order mark.
-fn obeyed(c: char) -> bool {
+pub(super) fn obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
