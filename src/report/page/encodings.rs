@@ -148,7 +148,7 @@ pub(super) fn stages(data: &Data<'_>) -> Section {
     let mut section = Section::default();
     section.plot(
         segment_stages(&data.runs, &data.foldings, &data.source(|file| !file.runs().is_empty() || !file.foldings().is_empty())),
-        "Medians of measured times, one bar a run or order of folding; regeneration from the encoding that takes the least work. A folded \
+        "Medians of measured times over the cycles of a segment, one bar a run or order of folding; regeneration from the encoding that takes the least work. A folded \
          bar is all chunks of one segment.",
         "No run or folding is among the files; `rewit run --out FILE` and `rewit fold --out FILE` measure their stages.",
     );

@@ -188,7 +188,7 @@ pub(in crate::report) fn segment_stages(
         format!("Seconds by stage. {}.", words.join("; ")),
         source,
         Plot::Bars(Bars {
-            name: "time a cycle (medians of a segment, measured, over its cycles)".into(),
+            name: "time a cycle (medians, measured)".into(),
             format: seconds,
             parts,
             bars,
