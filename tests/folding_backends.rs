@@ -535,7 +535,7 @@ mod cuda {
 
     #[test]
     fn the_gpu() {
-        on_cuda(|cuda| suite(cuda));
+        on_cuda(suite);
     }
 
     #[test]
