@@ -75,7 +75,7 @@ impl NoteReport {
     /// - `inputs`, `snapshots`: as for [`note`].
     ///
     /// # Errors
-    /// Those of [`costs`] and [`note`]; [`Error::Usage`] if there are files, but none with a run, a folding or a link.
+    /// Those of [`costs()`] and [`note`]; [`Error::Usage`] if there are files, but none with a run, a folding or a link.
     pub fn new(files: &[AnyFile], inputs: &LedgerInputs, snapshots: &[f64]) -> Result<Self> {
         let any_run = files.iter().any(|file| !file.runs().is_empty());
         let any_folding = files.iter().any(|file| !file.foldings().is_empty());

@@ -20,7 +20,7 @@ use crate::ship::{Compression, Encoding};
 /// lie, that summaries are those of their samples, and that verdicts are those of the rows.
 ///
 /// # Errors
-/// [`Error::ResultFile`] naming the field. Never panics.
+/// [`Error::ResultFile`](crate::Error::ResultFile) naming the field. Never panics.
 pub fn read(bytes: &[u8]) -> Result<ResultFile> {
     length(bytes)?;
     /// What every version of the format has.

@@ -1,7 +1,7 @@
 //! The report as a page: one HTML file that loads nothing.
 //!
 //! It can be read without its script. Whatever comes from a file is escaped by the templates, made
-//! one line and cut by [`plain`](super::plot::plain), and limited in number.
+//! one line and cut by [`plain`], and limited in number.
 
 mod calculator;
 mod cluster;

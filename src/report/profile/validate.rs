@@ -22,7 +22,7 @@ const MAX_PARTS: usize = 256;
 /// program and machine, and that none is there twice.
 ///
 /// # Errors
-/// [`Error::ResultFile`](crate::Error::ResultFile) naming the part and the field. Never panics.
+/// [`Error::ResultFile`] naming the part and the field. Never panics.
 pub fn read_profile(bytes: &[u8]) -> Result<ProfileFile> {
     length(bytes)?;
     /// What every version of the format has.
