@@ -95,7 +95,7 @@ fn gpus(measure: bool) -> Result<(Vec<Gpu>, Option<String>)> {
                 gpus.push(gpu);
             }
             Err(Error::NoDevice(why)) => {
-                return Ok((gpus, (ordinal == 0).then_some(why)));
+                return Ok((gpus, (ordinal == 0).then(|| format!("none: {why}"))));
             }
             Err(error) => return Ok((gpus, Some(format!("{ordinal}: {error}")))),
         }
