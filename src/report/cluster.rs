@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub use sweep::SweepReport;
 
-use super::{Tool, format_bandwidth, format_bytes, format_count, format_seconds};
+use super::write::json_text;
+use super::{Tool, escape, format_bandwidth, format_bytes, format_count, format_seconds};
 use crate::measure::Kind;
 use crate::model::cluster::{
     Aggregation, CLOSE, Cluster, EstimateInputs, Outcome, Placement, Tried,
@@ -120,9 +121,7 @@ impl ClusterReport {
 
     /// Everything, as JSON.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a report is plain data");
-        text.push('\n');
-        text
+        json_text(self)
     }
 
     /// As text, with Markdown tables.
@@ -365,9 +364,9 @@ impl ClusterReport {
             let _ = writeln!(
                 out,
                 "{},{value},{unit},{},{}",
-                csv_field(name),
+                escape::csv(name),
                 kind(of),
-                csv_field(source)
+                escape::csv(source)
             );
         };
         let outcome = &self.outcome;
@@ -423,21 +422,6 @@ impl ClusterReport {
             row(&name, *value, unit, *kind, source);
         }
         out
-    }
-}
-
-/// A field of CSV, quoted where it must be; no spreadsheet takes it for a formula.
-pub(super) fn csv_field(text: &str) -> String {
-    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if risky {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    };
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
     }
 }
 

@@ -44,14 +44,20 @@ pub(super) fn markdown(text: &str) -> String {
     out.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 
-/// As a field of CSV, in quotes. What a spreadsheet would take for a formula starts with an
-/// apostrophe.
+/// As a field of CSV (RFC 4180), in quotes where they are needed. What a spreadsheet would take for a
+/// formula starts with an apostrophe.
 pub(super) fn csv(text: &str) -> String {
-    let text = plain(text).replace('"', "\"\"");
+    let text = plain(text);
     let formula = text
         .trim_start()
         .starts_with(['=', '+', '-', '@', '|', '%']);
-    format!("\"{}{text}\"", if formula { "'" } else { "" })
+    let formula = formula && text.parse::<f64>().is_err();
+    let field = format!("{}{text}", if formula { "'" } else { "" });
+    if field.contains([',', '"']) || field.trim() != field {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field
+    }
 }
 
 /// JSON text, in which control characters that JSON allows are escaped too.
@@ -102,15 +108,16 @@ mod tests {
 
     #[test]
     fn fields_are_no_formulas() {
+        assert_eq!(csv("text"), "text");
         assert_eq!(csv("plain, text"), "\"plain, text\"");
+        assert_eq!(csv(" a"), "\" a\"");
+        assert_eq!(csv("-1.5e3"), "-1.5e3");
         assert_eq!(csv("a \"b\""), "\"a \"\"b\"\"\"");
-        for start in ["=", "+", "-", "@", " ="] {
-            assert!(
-                csv(&format!("{start}HYPERLINK(1)")).starts_with("\"'"),
-                "{start}"
-            );
+        for start in ["=", "+", "-", "@", "|", "%"] {
+            assert_eq!(csv(&format!("{start}LINK(1)")), format!("'{start}LINK(1)"));
         }
-        assert_eq!(csv("a\nb"), "\"a\\u{a}b\"");
+        assert_eq!(csv(" =LINK(1,2)"), "\"' =LINK(1,2)\"");
+        assert_eq!(csv("a\nb"), "a\\u{a}b");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Tool;
 use super::check::{bad, check_tool, close, length, near, number};
+use super::write::{json_text, schema_text};
 use crate::Result;
 use crate::measure::{Kind, Link, LinkPoint, conclude_link};
 
@@ -62,9 +63,7 @@ impl LinkFile {
 
     /// The file's text: JSON, indented, with a line end.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("link files are plain data");
-        text.push('\n');
-        text
+        json_text(self)
     }
 }
 
@@ -237,8 +236,5 @@ pub(super) fn check_samples(
 
 /// JSON Schema of [`LinkFile`], as published in `docs/link.schema.json`.
 pub fn link_schema() -> String {
-    let schema = schemars::schema_for!(LinkFile);
-    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
-    text.push('\n');
-    text
+    schema_text::<LinkFile>()
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use figure::format_figure;
 
 use super::costs::machine;
+use super::write::json_text;
 use super::{AnyFile, Tool, costs, folded_sizes};
 use crate::measure::{Guest, Hardware, Kind, Link};
 use crate::model::Quantity;
@@ -116,9 +117,7 @@ impl NoteReport {
 
     /// As JSON, indented, with a line end.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a note is plain data");
-        text.push('\n');
-        text
+        json_text(self)
     }
 
     /// As CSV: a line for each figure.

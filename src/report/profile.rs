@@ -6,6 +6,7 @@ mod validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::write::{json_text, schema_text};
 use super::{FoldingFile, ProofSizes, ResultFile, Tool};
 use crate::measure::{Hardware, Link};
 
@@ -86,16 +87,11 @@ impl ProfileFile {
 
     /// The file's text: JSON, indented, with a line end.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("profiles are plain data");
-        text.push('\n');
-        text
+        json_text(self)
     }
 }
 
 /// JSON Schema of [`ProfileFile`], as published in `docs/profile.schema.json`.
 pub fn profile_schema() -> String {
-    let schema = schemars::schema_for!(ProfileFile);
-    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
-    text.push('\n');
-    text
+    schema_text::<ProfileFile>()
 }

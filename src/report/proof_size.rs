@@ -8,6 +8,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::write::{json_text, schema_text};
 use super::{Size, Tool, format_seconds, plot};
 use crate::measure::proof_size::{Bits, KIB, Kind, LIMITS_KIB, Options, Requirement, Row, Suite};
 use crate::measure::{Guest, Hardware};
@@ -80,9 +81,7 @@ impl ProofSizes {
 
     /// The file's text: JSON, indented, with a line end.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("rows are plain data");
-        text.push('\n');
-        text
+        json_text(self)
     }
 
     /// One line per row, with a header line; commas in text become semicolons.
@@ -156,10 +155,7 @@ impl ProofSizes {
 
 /// JSON Schema of [`ProofSizes`], as published in `docs/proof-size.schema.json`.
 pub fn proof_size_schema() -> String {
-    let schema = schemars::schema_for!(ProofSizes);
-    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
-    text.push('\n');
-    text
+    schema_text::<ProofSizes>()
 }
 
 fn table(rows: &[Row]) -> Table {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::verdict::{Verdict, verdicts};
+use super::write::schema_text;
 use crate::measure::{
     FoldedSample, Guest, Hardware, Link, MeasuredSegment, Measurement, Parameters, ProvenSegment,
     Row,
@@ -136,8 +137,5 @@ impl ResultFile {
 
 /// JSON Schema of [`ResultFile`], as published in `docs/result.schema.json`.
 pub fn schema() -> String {
-    let schema = schemars::schema_for!(ResultFile);
-    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
-    text.push('\n');
-    text
+    schema_text::<ResultFile>()
 }

@@ -3,14 +3,27 @@
 use std::fs;
 use std::path::Path;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::ResultFile;
 use crate::{Error, Result};
 
 /// The file's text: JSON, indented, with a line end.
 pub fn to_json(result: &ResultFile) -> String {
-    let mut text = serde_json::to_string_pretty(result).expect("result files are plain data");
+    json_text(result)
+}
+
+/// A value of plain data as JSON, indented, with a line end.
+pub(super) fn json_text<T: Serialize>(value: &T) -> String {
+    let mut text = serde_json::to_string_pretty(value).expect("reports are plain data");
     text.push('\n');
     text
+}
+
+/// A type's JSON Schema, as such text.
+pub(super) fn schema_text<T: JsonSchema>() -> String {
+    json_text(&schemars::schema_for!(T))
 }
 
 /// Writes a result file under a temporary name beside `path`, then renames it: whoever opens `path`

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{csv_field, seconds, table, tried_table};
+use super::{seconds, table, tried_table};
 use crate::model::cluster::{Axis, CLOSE, Cluster, Point, Sweep, Tried, Varied};
-use crate::report::{Tool, format_bandwidth, format_bytes, format_count, format_seconds};
+use crate::report::write::json_text;
+use crate::report::{Tool, escape, format_bandwidth, format_bytes, format_count, format_seconds};
 
 /// What the JSON says it is.
 const FORMAT: &str = "rewit cluster sweep";
@@ -55,9 +56,7 @@ impl SweepReport {
 
     /// Everything, as JSON.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a report is plain data");
-        text.push('\n');
-        text
+        json_text(self)
     }
 
     /// A table, or a map.
@@ -225,8 +224,8 @@ impl SweepReport {
                     point.bits_per_second,
                     point.log_cycles,
                     rank + 1,
-                    csv_field(encoding),
-                    csv_field(compression),
+                    escape::csv(encoding),
+                    escape::csv(compression),
                 );
             }
         }

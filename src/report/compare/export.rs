@@ -3,12 +3,11 @@
 use super::{ComparedPair, Comparison, RowLabel, escape};
 use crate::measure::RatioInterval;
 use crate::model::Crossing;
+use crate::report::write::json_text;
 
 /// The comparison as JSON, indented, with a line end.
 pub fn comparison_json(comparison: &Comparison) -> String {
-    let mut text = serde_json::to_string_pretty(comparison).expect("comparisons are plain data");
-    text.push('\n');
-    escape::json(&text)
+    escape::json(&json_text(comparison))
 }
 
 /// Columns of the CSV.

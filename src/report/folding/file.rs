@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::model::{FoldModel, StarkSize, fold_model};
 use crate::measure::{FoldMeasurement, Hardware};
 use crate::report::Tool;
+use crate::report::write::{json_text, schema_text};
 
 /// What the file says it is.
 pub const FOLDING_FORMAT: &str = "rewit folding";
@@ -67,16 +68,11 @@ impl FoldingFile {
 
     /// The file's text: JSON, indented, with a line end.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("folding files are plain data");
-        text.push('\n');
-        text
+        json_text(self)
     }
 }
 
 /// JSON Schema of [`FoldingFile`], as published in `docs/folding.schema.json`.
 pub fn folding_schema() -> String {
-    let schema = schemars::schema_for!(FoldingFile);
-    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
-    text.push('\n');
-    text
+    schema_text::<FoldingFile>()
 }

@@ -2,6 +2,7 @@
 
 use crate::measure::Kind;
 use crate::model::note::{Figure, Note, Scenario, Unit};
+use crate::report::escape;
 
 /// Columns.
 const HEAD: [&str; 9] = [
@@ -144,33 +145,7 @@ fn kind_name(kind: Kind) -> &'static str {
 }
 
 fn row(out: &mut String, cells: &[String]) {
-    for (i, cell) in cells.iter().enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
-        field(out, cell);
-    }
+    let fields: Vec<String> = cells.iter().map(|cell| escape::csv(cell)).collect();
+    out.push_str(&fields.join(","));
     out.push_str("\r\n");
-}
-
-/// A field, quoted where it has to be. One that a spreadsheet would take for a formula gets an apostrophe in front.
-fn field(out: &mut String, text: &str) {
-    let formula =
-        text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
-    let quoted = text.contains([',', '"', '\n', '\r']);
-    if quoted {
-        out.push('"');
-    }
-    if formula {
-        out.push('\'');
-    }
-    for c in text.chars() {
-        if c == '"' {
-            out.push('"');
-        }
-        out.push(c);
-    }
-    if quoted {
-        out.push('"');
-    }
 }
