@@ -4,7 +4,7 @@ use maud::html;
 
 use super::parts::{self, bytes, count, number, seconds, text};
 use super::plot::{Figure, MapData, TimelineSpan, format_bits, seconds as seconds_in_words, short};
-use super::{Data, Section, plain};
+use super::{Data, Section, one_line};
 use crate::Result;
 use crate::measure::Kind;
 use crate::model::cluster::{
@@ -55,7 +55,7 @@ pub(super) fn section(data: &Data<'_>, costs: &[Costs]) -> Section {
     }
     match simulate(data, costs) {
         Ok((outcome, map)) => show(&mut section, data, costs, &outcome, map.as_ref()),
-        Err(error) => section.push(parts::missing(&plain(&error.to_string(), 300))),
+        Err(error) => section.push(parts::missing(&one_line(&error.to_string(), 300))),
     }
     section
 }
@@ -67,7 +67,7 @@ fn cluster(data: &Data<'_>, costs: &Costs) -> Cluster {
         Some(link) => {
             let quantity = |value| Quantity {
                 kind: link.kind,
-                ..Quantity::declared(value, plain(&link.description, 100))
+                ..Quantity::declared(value, one_line(&link.description, 100))
             };
             LinkCost {
                 bits_per_second: quantity(link.bits_per_second),
@@ -146,9 +146,9 @@ fn show(
     let about = format!(
         "{} machines as measured ({}) prove {} cycles of {} in segments of 2^{} on links of ",
         format_count(outcome.workers),
-        plain(&costs.machine, 100),
+        one_line(&costs.machine, 100),
         format_count(outcome.cycles),
-        plain(&costs.guest, 60),
+        one_line(&costs.guest, 60),
         costs.log_cycles,
     );
     let makespan = &outcome.makespan_seconds;
@@ -157,10 +157,10 @@ fn show(
             @if let Some(bar) = outcome.interval {
                 " (" (seconds_in_words(bar.low)) " to " (seconds_in_words(bar.high)) ", 95 % of " (bar.replicates) " replicates)"
             }
-            "; " (plain(&outcome.bottleneck.sentence, 400)) "."
+            "; " (one_line(&outcome.bottleneck.sentence, 400)) "."
         }
         p { (about) data value=[parts::raw(link.value)] { (format_bits(link.value)) } (parts::tag(link.kind))
-            ", shipped as " code { (plain(&outcome.encoding, 40)) } " (" (plain(&outcome.compression, 20)) "), the fastest here (others can be as fast, see the map); joins as published \
+            ", shipped as " code { (one_line(&outcome.encoding, 40)) } " (" (one_line(&outcome.compression, 20)) "), the fastest here (others can be as fast, see the map); joins as published \
              for other code" (parts::tag(Kind::Declared)) ". " code { "rewit model" } " simulates any other." }
     });
     let spans: Vec<TimelineSpan> = outcome
@@ -178,7 +178,7 @@ fn show(
         "A cluster at work: {} machines, {} cycles of {}",
         format_count(outcome.workers),
         format_count(outcome.cycles),
-        plain(&costs.guest, 40)
+        one_line(&costs.guest, 40)
     );
     section.plot(
         Figure::timeline(&title, &data.source(|file| !file.runs().is_empty()), &spans),
@@ -214,7 +214,7 @@ fn show(
         &parts::table("Inputs", &head, inputs),
     ));
     if !outcome.notes.is_empty() {
-        section.push(html! { ul .notes { @for note in outcome.notes.iter().take(20) { li { (plain(note, 400)) } } } });
+        section.push(html! { ul .notes { @for note in outcome.notes.iter().take(20) { li { (one_line(note, 400)) } } } });
     }
 }
 

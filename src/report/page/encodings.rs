@@ -4,7 +4,7 @@ use maud::html;
 
 use super::parts::{self, Cell, bandwidth, bytes, code, count, maybe, number, seconds, text};
 use super::plot::{self, encoding_stages, segment_stages, shipped_bytes, time_to_witness};
-use super::{Data, MAX_NAME, MAX_RUNS, Section, plain};
+use super::{Data, MAX_NAME, MAX_RUNS, Section, one_line};
 use crate::measure::{Kind, Row, Stage, Unit};
 use crate::model::{Crossing, GIGABIT, LINKS_GBPS};
 use crate::report::conclusion::{NEEDS_PREVIOUS, best, fastest};
@@ -17,7 +17,7 @@ const MISSING: &str = "No run is among the files; `rewit run --out FILE` measure
 fn name(run: &ResultFile) -> String {
     format!(
         "{}, segments of 2^{} cycles, {} threads",
-        plain(&run.guest.name, MAX_NAME),
+        one_line(&run.guest.name, MAX_NAME),
         run.parameters.log_cycles,
         run.parameters.threads
     )

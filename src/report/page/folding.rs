@@ -4,7 +4,7 @@ use maud::html;
 
 use super::parts::{self, Cell, bytes, count, maybe, seconds, text};
 use super::plot::folded_witness;
-use super::{Data, MAX_NAME, Section, plain};
+use super::{Data, MAX_NAME, Section, one_line};
 use crate::measure::{Kind, SizeRow};
 use crate::report::FoldingFile;
 
@@ -26,7 +26,7 @@ pub(super) fn section(data: &Data<'_>) -> Section {
 }
 
 fn tables(file: &FoldingFile) -> Vec<maud::Markup> {
-    let guest = plain(&file.measured.guest.name, MAX_NAME);
+    let guest = one_line(&file.measured.guest.name, MAX_NAME);
     let log_cycles = file.measured.parameters.log_cycles;
     let of = format!("{guest}, a segment of 2^{log_cycles} cycles");
     let mut parts = Vec::new();
@@ -35,8 +35,8 @@ fn tables(file: &FoldingFile) -> Vec<maud::Markup> {
         parts.push(html! {
             dl .answers aria-label="The note's questions" {
                 @for answer in answers.iter().take(50) {
-                    dt { (plain(&answer.question, 300)) }
-                    dd { (plain(&answer.answer, 1500)) " " (parts::tag(Kind::Modelled)) }
+                    dt { (one_line(&answer.question, 300)) }
+                    dd { (one_line(&answer.answer, 1500)) " " (parts::tag(Kind::Modelled)) }
                 }
             }
         });

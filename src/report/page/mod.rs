@@ -1,7 +1,7 @@
 //! The report as a page: one HTML file that loads nothing.
 //!
 //! It can be read without its script. Whatever comes from a file is escaped by the templates, made
-//! one line and cut by [`plain`], and limited in number.
+//! one line and cut by [`one_line`], and limited in number.
 
 mod calculator;
 mod cluster;
@@ -18,7 +18,7 @@ use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-use super::plot::{self, Figure, MAX_NAME, plain};
+use super::plot::{self, Figure, MAX_NAME, one_line};
 use super::{AnyFile, FoldingFile, ProofSizes, ResultFile, Tool, costs};
 use crate::Result;
 use crate::model::Costs;
@@ -146,8 +146,8 @@ pub fn page(sources: &[Source], options: &PageOptions) -> Result<Page> {
     // Without costs the sections that need some say what measures them.
     let mut costs = costs(&files).unwrap_or_default();
     for costs in &mut costs {
-        costs.guest = plain(&costs.guest, MAX_NAME);
-        costs.machine = plain(&costs.machine, 2 * MAX_NAME);
+        costs.guest = one_line(&costs.guest, MAX_NAME);
+        costs.machine = one_line(&costs.machine, 2 * MAX_NAME);
     }
     let sections: [(&str, &str, Section); 9] = [
         (
@@ -193,7 +193,7 @@ fn policy() -> String {
 }
 
 fn document(data: &Data<'_>, sections: &[(&str, &str, Section)]) -> String {
-    let title = plain(&data.options.title, 200);
+    let title = one_line(&data.options.title, 200);
     let tool = Tool::this();
     let page = html! {
         (DOCTYPE)
@@ -212,7 +212,7 @@ fn document(data: &Data<'_>, sections: &[(&str, &str, Section)]) -> String {
                 a .skip href="#main" { "To the content" }
                 header {
                     h1 { (title) }
-                    p .by { (tool.headline()) ", " time datetime=(plain(&data.options.created, 40)) { (plain(&data.options.created, 40)) } }
+                    p .by { (tool.headline()) ", " time datetime=(one_line(&data.options.created, 40)) { (one_line(&data.options.created, 40)) } }
                     (summary::conclusions(data))
                     (parts::legend())
                     nav aria-label="Sections" {
@@ -243,9 +243,9 @@ impl Data<'_> {
         format!(
             "{}; {}, {} threads; {}",
             run.tool.headline(),
-            plain(&run.hardware.cpu, 60),
+            one_line(&run.hardware.cpu, 60),
             run.parameters.threads,
-            plain(&run.created, 30)
+            one_line(&run.created, 30)
         )
     }
 
@@ -261,7 +261,7 @@ impl Data<'_> {
             let line = format!(
                 "{}; {}",
                 source.file.tool().headline(),
-                plain(&hardware.cpu, 60)
+                one_line(&hardware.cpu, 60)
             );
             if !lines.contains(&line) {
                 lines.push(line);

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::parts::{self, Cell, tag, text};
-use super::{Data, Section, plain};
+use super::{Data, Section, one_line};
 use crate::measure::Kind;
 use crate::model::note::{Figure, Item, Line, NOTE, Note, Scenario, Unit};
 use crate::report::{AnyFile, NoteReport, format_figure};
@@ -24,12 +24,12 @@ pub(super) fn section(data: &Data<'_>) -> Section {
         .collect();
     let found = NoteReport::new(&files, &NOTE, &[]);
     if let Err(error) = &found {
-        let why = plain(&error.to_string(), 300);
+        let why = one_line(&error.to_string(), 300);
         section.push(html! { p .note { "Without measured sizes: " (why) "." } });
     }
     match found.or_else(|_| NoteReport::new(&[], &NOTE, &[])) {
         Ok(report) => show(&mut section, &report.note),
-        Err(error) => section.push(parts::missing(&plain(&error.to_string(), 300))),
+        Err(error) => section.push(parts::missing(&one_line(&error.to_string(), 300))),
     }
     section
 }
@@ -87,10 +87,10 @@ fn show(section: &mut Section, note: &Note) {
 }
 
 fn figure(figure: &Figure) -> Markup {
-    let words = plain(&format_figure(figure.value, figure.unit), 40);
+    let words = one_line(&format_figure(figure.value, figure.unit), 40);
     html! {
-        @if !figure.name.is_empty() { span .what { (plain(&figure.name, 100)) } " " }
-        data value=[parts::raw(figure.value)] title=(plain(&figure.source, 200)) { (words) }
+        @if !figure.name.is_empty() { span .what { (one_line(&figure.name, 100)) } " " }
+        data value=[parts::raw(figure.value)] title=(one_line(&figure.source, 200)) { (words) }
         (tag(figure.kind))
     }
 }
@@ -127,7 +127,7 @@ fn line(line: &Line) -> Vec<Cell> {
         parts::markup(list(&line.recomputed)),
         parts::markup(html! {
             strong { (line.verdict.words()) }
-            @if !line.remark.is_empty() { ": " (plain(&line.remark, 400)) }
+            @if !line.remark.is_empty() { ": " (one_line(&line.remark, 400)) }
         }),
     ]
 }
@@ -167,6 +167,6 @@ fn item(item: &Item) -> Vec<Cell> {
     vec![
         text(&what),
         figures,
-        parts::markup(parts::sentence(&plain(&item.remark, 400))),
+        parts::markup(parts::sentence(&one_line(&item.remark, 400))),
     ]
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::plot::{self, Figure, Size, plain};
+use super::plot::{self, Figure, Size, one_line};
 use crate::measure::Kind;
 
 /// Most rows of a table.
@@ -59,7 +59,7 @@ pub(super) fn text(text: &str) -> Cell {
         } else {
             "t"
         },
-        body: html! { (plain(text, 240)) },
+        body: html! { (one_line(text, 240)) },
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) fn text(text: &str) -> Cell {
 pub(super) fn code(text: &str) -> Cell {
     Cell {
         class: "t",
-        body: html! { code { (plain(text, 100)) } },
+        body: html! { code { (one_line(text, 100)) } },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::parts::{self, Cell, bytes, count, maybe, number, seconds, text};
 use super::plot::proof_sizes;
-use super::{Data, MAX_NAME, Section, plain};
+use super::{Data, MAX_NAME, Section, one_line};
 use crate::measure::proof_size::{Bits, KIB, Kind as SizeKind, Row};
 use crate::measure::{Kind, Stage, Summary};
 use crate::report::ResultFile;
@@ -128,7 +128,7 @@ fn proofs_of(run: &ResultFile) -> Vec<Vec<Cell>> {
         vec![
             text(&format!(
                 "{}, 2^{} cycles",
-                plain(&run.guest.name, MAX_NAME),
+                one_line(&run.guest.name, MAX_NAME),
                 run.parameters.log_cycles
             )),
             text(&proof.index.to_string()),
@@ -153,7 +153,7 @@ fn proofs_of(run: &ResultFile) -> Vec<Vec<Cell>> {
 fn size_row(row: &Row) -> Vec<Cell> {
     let level = |level: &Option<Bits>| {
         maybe(level.as_ref().map(|level| {
-            let words = format!("{:.1} {}", level.bits, plain(&level.binding, 24));
+            let words = format!("{:.1} {}", level.bits, one_line(&level.binding, 24));
             number(Kind::Modelled, &words, level.bits)
         }))
     };

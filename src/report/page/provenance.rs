@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::parts::{self, Cell, code, text};
-use super::{Data, Section, plain};
+use super::{Data, Section, one_line};
 use crate::measure::{Guest, Hardware, Kind, Link};
 use crate::report::{Source, format_bytes, format_count};
 
@@ -36,7 +36,7 @@ pub(super) fn section(data: &Data<'_>) -> Section {
         .iter()
         .flat_map(|run| &run.notes)
         .take(50)
-        .map(|note| plain(note, 400))
+        .map(|note| one_line(note, 400))
         .collect();
     if !notes.is_empty() {
         section.push(html! { ul .notes { @for note in notes { li { (note) } } } });

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::parts::{sentence, tag};
-use super::{Data, MAX_NAME, MAX_RUNS, plain};
+use super::{Data, MAX_NAME, MAX_RUNS, one_line};
 use crate::measure::Kind;
 use crate::report::conclusion::conclusion;
 
@@ -17,17 +17,17 @@ pub(super) fn conclusions(data: &Data<'_>) -> Markup {
         let lines: Vec<String> = text
             .lines()
             .filter(|line| !line.is_empty())
-            .map(|line| plain(line, 600))
+            .map(|line| one_line(line, 600))
             .collect();
         if lines.is_empty() {
             continue;
         }
         let about = format!(
             "{}, segments of 2^{} cycles, {} threads, {}",
-            plain(&run.guest.name, MAX_NAME),
+            one_line(&run.guest.name, MAX_NAME),
             run.parameters.log_cycles,
             run.parameters.threads,
-            plain(&run.hardware.cpu, MAX_NAME)
+            one_line(&run.hardware.cpu, MAX_NAME)
         );
         said.push((about, lines));
     }
@@ -54,7 +54,7 @@ pub(super) fn cite(data: &Data<'_>) -> Markup {
     let names: Vec<String> = data
         .sources
         .iter()
-        .map(|source| plain(&source.name, MAX_NAME))
+        .map(|source| one_line(&source.name, MAX_NAME))
         .collect();
     html! {
         section #cite aria-labelledby="cite-heading" {
@@ -63,8 +63,8 @@ pub(super) fn cite(data: &Data<'_>) -> Markup {
             ul {
                 @for source in data.sources {
                     li {
-                        (plain(&source.name, MAX_NAME)) ", " (source.file.kind()) ", "
-                        (plain(&source.file.tool().headline(), MAX_NAME)) ", " (plain(source.file.created(), 40))
+                        (one_line(&source.name, MAX_NAME)) ", " (source.file.kind()) ", "
+                        (one_line(&source.file.tool().headline(), MAX_NAME)) ", " (one_line(source.file.created(), 40))
                         ", BLAKE3 " code .hash { (source.blake3) }
                     }
                 }

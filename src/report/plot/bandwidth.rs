@@ -3,7 +3,7 @@
 use super::axis::{Axis, Scale};
 use super::sheet::Style;
 use super::xy::{Callout, Chart, Datum, Series};
-use super::{Figure, Plot, format_bits, plain, seconds};
+use super::{Figure, Plot, format_bits, one_line, seconds};
 use crate::model::{Crossing, GIGABIT, Route};
 use crate::report::conclusion::best;
 use crate::report::verdict::in_place;
@@ -91,7 +91,7 @@ pub(in crate::report) fn time_to_witness(
             .iter()
             .flat_map(|s| s.data.iter().map(|datum| datum.y)),
     );
-    let guest = plain(&run.guest.name, 40);
+    let guest = one_line(&run.guest.name, 40);
     let log_cycles = run.parameters.log_cycles;
     let description = describe(&series, strongest);
     Some(Figure::new(

@@ -3,7 +3,7 @@
 use super::axis::{Axis, Scale};
 use super::sheet::Style;
 use super::xy::{Chart, Datum, Level, Series};
-use super::{Figure, Plot, bytes, plain};
+use super::{Figure, Plot, bytes, one_line};
 use crate::measure::SizeRow;
 use crate::report::FoldingFile;
 
@@ -60,7 +60,7 @@ pub(in crate::report) fn folded_witness(foldings: &[&FoldingFile], source: &str)
             if data.is_empty() {
                 continue;
             }
-            let guest = plain(&file.measured.guest.name, 20);
+            let guest = one_line(&file.measured.guest.name, 20);
             let name = if many {
                 format!("{name}, {guest}")
             } else {

@@ -3,7 +3,7 @@
 use super::font;
 use super::scene::{Anchor, Ink, Scene};
 use super::sheet::{Entry, Sheet, Size, Style, label};
-use super::words::{fit, plain};
+use super::words::{fit, one_line};
 
 /// What is best for each pair of values.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,7 +37,7 @@ impl MapData {
             .enumerate()
             .filter(|(index, _)| used(*index))
             .map(|(index, name)| Entry {
-                name: plain(name, 40),
+                name: one_line(name, 40),
                 style: Style::field(index),
             })
             .collect();
@@ -71,7 +71,7 @@ impl MapData {
             let y_top = bottom - field.1 * (j + 1) as f64;
             if j.is_multiple_of(rows) {
                 let at = (left + names, y_top + field.1 / 2.0 + 0.36 * font);
-                let text = fit(&plain(y, 40), font, false, names + 0.5);
+                let text = fit(&one_line(y, 40), font, false, names + 0.5);
                 label(scene, at, Anchor::End, font, Ink::Muted, false, text);
             }
             for (i, x) in xs.iter().enumerate() {
@@ -83,7 +83,7 @@ impl MapData {
                     .flatten();
                 let Some(best) = best else { continue };
                 let winner = self.names.get(best).map_or("", String::as_str);
-                let title = plain(&format!("{x}, {y}: {winner}"), 200);
+                let title = one_line(&format!("{x}, {y}: {winner}"), 200);
                 let at = (left_edge + field.0 * i as f64, y_top);
                 let inner = (field.0 - 1.0, field.1 - 1.0);
                 let close = self.close.get(j).and_then(|row| row.get(i)) == Some(&true);
@@ -97,7 +97,7 @@ impl MapData {
             .fold(0.0, f64::max);
         let columns = stride(widest.min(120.0) + font, field.0);
         for (i, x) in xs.iter().enumerate().step_by(columns) {
-            let text = fit(&plain(x, 40), font, false, 120.0);
+            let text = fit(&one_line(x, 40), font, false, 120.0);
             let half = font::width(&text, font, false) / 2.0;
             let at = left_edge + field.0 * (i as f64 + 0.5);
             let at = at.min(scene.width - half - 2.0).max(half + 2.0);

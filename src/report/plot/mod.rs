@@ -34,7 +34,7 @@ pub(super) use folded::folded_witness;
 pub(super) use shipped::shipped_bytes;
 pub(super) use sizes::proof_sizes;
 pub(super) use stages::{encoding_stages, segment_stages};
-pub(super) use words::{MAX_NAME, bandwidth as format_bits, bytes, plain, seconds, short};
+pub(super) use words::{MAX_NAME, bandwidth as format_bits, bytes, one_line, seconds, short};
 
 use crate::{Error, Result};
 use scene::Scene;
@@ -69,7 +69,7 @@ impl Figure {
             id: id.to_owned(),
             title,
             description,
-            source: plain(source, 300),
+            source: one_line(source, 300),
             plot,
         }
     }
@@ -80,8 +80,8 @@ impl Figure {
     /// - `source`: where the numbers are from.
     pub fn timeline(title: &str, source: &str, spans: &[TimelineSpan]) -> Option<Self> {
         let clean = |span: &TimelineSpan| TimelineSpan {
-            lane: plain(&span.lane, MAX_NAME),
-            label: plain(&span.label, MAX_NAME),
+            lane: one_line(&span.lane, MAX_NAME),
+            label: one_line(&span.label, MAX_NAME),
             ..span.clone()
         };
         let spans: Vec<TimelineSpan> = spans.iter().map(clean).collect();
@@ -96,7 +96,7 @@ impl Figure {
         );
         Some(Self::new(
             "cluster-timeline",
-            plain(title, 200),
+            one_line(title, 200),
             description,
             source,
             Plot::Timeline(timeline::Timeline {
@@ -111,12 +111,12 @@ impl Figure {
         data.best.iter().flatten().flatten().next()?;
         let description = format!(
             "A field for each pair of {} and {}, in the colour of what is best there.",
-            plain(&data.x_name, MAX_NAME),
-            plain(&data.y_name, MAX_NAME)
+            one_line(&data.x_name, MAX_NAME),
+            one_line(&data.y_name, MAX_NAME)
         );
         Some(Self::new(
             id,
-            plain(title, 200),
+            one_line(title, 200),
             description,
             source,
             Plot::Map(data),

@@ -2,7 +2,7 @@
 
 use super::dots::{Dot, DotRow, Dots};
 use super::words::short;
-use super::{Figure, Plot, plain};
+use super::{Figure, Plot, one_line};
 use crate::report::{ResultFile, Verdict, format_ratio};
 use crate::ship::Encoding;
 
@@ -39,7 +39,7 @@ pub(in crate::report) fn shipped_bytes(runs: &[&ResultFile], source: &str) -> Op
             };
             let name = format!(
                 "{}, 2^{} cycles",
-                plain(&run.guest.name, 24),
+                one_line(&run.guest.name, 24),
                 run.parameters.log_cycles
             );
             let group = groups
@@ -53,7 +53,7 @@ pub(in crate::report) fn shipped_bytes(runs: &[&ResultFile], source: &str) -> Op
             if dots.iter().any(|dot: &Dot| dot.group == group) {
                 continue;
             }
-            let least = |v: &Verdict| (v.bytes_per_cycle, plain(&v.compression, 20));
+            let least = |v: &Verdict| (v.bytes_per_cycle, one_line(&v.compression, 20));
             let smaller = smallest.bytes_per_cycle < first.bytes_per_cycle;
             words.push(format!(
                 "{} of {name} {}",

@@ -3,7 +3,7 @@
 use super::axis::{Axis, Scale};
 use super::sheet::Style;
 use super::xy::{Chart, Datum, Level, Series};
-use super::{Figure, Plot, bytes, plain};
+use super::{Figure, Plot, bytes, one_line};
 use crate::measure::proof_size::{KIB, Kind, LIMITS_KIB, Object, Row, Scheme};
 use crate::report::{FoldingFile, ResultFile};
 
@@ -34,7 +34,7 @@ pub(in crate::report) fn proof_sizes(
         let (Some(bits), Some(size)) = (row.provable_bits, row.bytes()) else {
             continue;
         };
-        let subject = plain(&row.subject, 40);
+        let subject = one_line(&row.subject, 40);
         let name = match (row.of, row.scheme) {
             (Object::Proof, _) => subject.clone(),
             (Object::Opening, Scheme::Fri) => "FRI openings alone".to_owned(),
@@ -42,7 +42,7 @@ pub(in crate::report) fn proof_sizes(
         };
         let title = format!(
             "{subject}, {}: {}, {bits:.1} provable bits",
-            plain(&row.purpose, 60),
+            one_line(&row.purpose, 60),
             bytes(size)
         );
         let datum = Datum {
@@ -59,7 +59,7 @@ pub(in crate::report) fn proof_sizes(
                 .unwrap_or(0.0)
                 .max(proof.unique_decoding_bits);
             let size = (proof.argument_bytes + proof.statement_bytes) as f64;
-            let guest = plain(&run.guest.name, 24);
+            let guest = one_line(&run.guest.name, 24);
             let title = format!(
                 "{guest}, segment {}: {}, {bits:.1} provable bits",
                 proof.index,

@@ -1,7 +1,7 @@
 //! Where the time goes.
 
 use super::bars::{Bar, Bars, MAX_BARS};
-use super::{Figure, Plot, plain, seconds};
+use super::{Figure, Plot, one_line, seconds};
 use crate::measure::{Row, Stage};
 use crate::report::{FoldingFile, ResultFile};
 use crate::ship::Encoding;
@@ -77,7 +77,7 @@ pub(in crate::report) fn encoding_stages(
         let name = encoding.name();
         let mut of = run.verdicts.iter().filter(|v| v.encoding == name);
         let Some(first) = of.next() else { continue };
-        let compression = plain(&first.compression, 20);
+        let compression = one_line(&first.compression, 20);
         bars.push(Bar {
             name: format!("{name} ({compression})"),
             parts: witness_parts(&run.rows, name, &first.compression),
@@ -93,7 +93,7 @@ pub(in crate::report) fn encoding_stages(
         .iter()
         .map(|bar| format!("{} {}", bar.name, seconds(total(bar))))
         .collect();
-    let guest = plain(&run.guest.name, 40);
+    let guest = one_line(&run.guest.name, 40);
     let log_cycles = run.parameters.log_cycles;
     Some(Figure::new(
         id,
@@ -142,10 +142,10 @@ pub(in crate::report) fn segment_stages(
         bars.push(Bar {
             name: format!(
                 "{}, 2^{}, {} threads, {}",
-                plain(&run.guest.name, 24),
+                one_line(&run.guest.name, 24),
                 run.parameters.log_cycles,
                 run.parameters.threads,
-                plain(&fastest.encoding, 20)
+                one_line(&fastest.encoding, 20)
             ),
             parts: bar,
         });
@@ -158,10 +158,10 @@ pub(in crate::report) fn segment_stages(
             bars.push(Bar {
                 name: format!(
                     "{}, 2^{}, {} threads, folded ({})",
-                    plain(&file.measured.guest.name, 24),
+                    one_line(&file.measured.guest.name, 24),
                     parameters.log_cycles,
                     parameters.threads,
-                    plain(&session.order, 12)
+                    one_line(&session.order, 12)
                 ),
                 parts,
             });

@@ -185,18 +185,8 @@ fn bars_are_as_long_as_their_values() {
         bars: vec![bar("one", &[1.0, 2.0]), bar("two", &[4.0, 0.0])],
     };
     let scene = bars.draw(Size::Desktop, "t", "s");
-    let fields: Vec<(f64, f64)> = scene
-        .shapes
-        .iter()
-        .filter_map(|shape| match shape {
-            Shape::Rect {
-                at, size, title, ..
-            } if !title.is_empty() => Some((at.0, size.0)),
-            _ => None,
-        })
-        .collect();
-    let [(start, one), (second, two), (third, four)] = fields[..] else {
-        panic!("{fields:?}")
+    let [(start, one), (second, two), (third, four)] = titled(&scene)[..] else {
+        panic!("{:?}", titled(&scene))
     };
     assert!((two - 2.0 * one).abs() < 1e-9 && (four - 4.0 * one).abs() < 1e-9);
     assert!((second - start - one).abs() < 1e-9 && third == start);
@@ -248,7 +238,7 @@ fn word() -> impl Strategy<Value = String> {
         "\\PC{0,200}",
         any::<String>(),
     ]
-    .prop_map(|text| plain(&text, MAX_NAME))
+    .prop_map(|text| one_line(&text, MAX_NAME))
 }
 
 fn figure(plot: Plot, words: &[String]) -> Figure {
@@ -357,18 +347,19 @@ fn timelines_place_work_in_time() {
         format: seconds,
     };
     let scene = timeline.draw(Size::Desktop, "t", "s");
-    let fields: Vec<(f64, f64)> = scene
-        .shapes
-        .iter()
-        .filter_map(|shape| match shape {
-            Shape::Rect {
-                at, size, title, ..
-            } if !title.is_empty() => Some((at.0, size.0)),
-            _ => None,
-        })
-        .collect();
-    let [(start, second), (critical, two)] = fields[..] else {
-        panic!("{fields:?}")
+    let [(start, second), (critical, two)] = titled(&scene)[..] else {
+        panic!("{:?}", titled(&scene))
     };
     assert!((two - 2.0 * second).abs() < 1e-9 && (critical - start - two).abs() < 1e-9);
+}
+
+/// Left ends and widths of the rectangles that have a title.
+fn titled(scene: &Scene) -> Vec<(f64, f64)> {
+    let fields = scene.shapes.iter().filter_map(|shape| match shape {
+        Shape::Rect {
+            at, size, title, ..
+        } if !title.is_empty() => Some((at.0, size.0)),
+        _ => None,
+    });
+    fields.collect()
 }

@@ -3,8 +3,8 @@
 use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
 
+use super::super::one_line;
 use super::super::parts::tag;
-use super::super::plain;
 use super::{
     ANY, CalculatorData, FIELDS, Field, Job, LINK_FIELDS, Run, Settings, Way, aggregations,
     fastest, ways,
@@ -104,9 +104,9 @@ fn run_label(costs: &Costs) -> String {
     } = costs;
     format!(
         "{}, segments of 2^{log_cycles} cycles, {}, {}",
-        plain(guest, 40),
-        plain(backend, 20),
-        plain(machine, 100)
+        one_line(guest, 40),
+        one_line(backend, 20),
+        one_line(machine, 100)
     )
 }
 
