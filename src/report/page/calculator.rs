@@ -1,7 +1,8 @@
 //! The calculator: what the models say for other links, machines and sizes than the report shows.
 //!
-//! Without JavaScript the section shows the models' numbers at the defaults. `calculator.js` computes
-//! the same for other values: it is a port of these functions and of those of [`model`](crate::model).
+//! Without JavaScript the section shows the models' numbers at the defaults. `models.js` computes the
+//! same for other values: it is a port of these functions and of those of [`model`](crate::model).
+//! `calculator.js` shows them.
 
 mod section;
 
@@ -16,8 +17,8 @@ use crate::report::conclusion::rank;
 
 pub(super) use section::section;
 
-/// The page's one script: the calculator, and the buttons that save plots.
-pub(super) const SCRIPT: &str = include_str!("calculator.js");
+/// The page's one script: the models, the calculator, and the buttons that save plots.
+pub(super) const SCRIPT: &str = concat!(include_str!("models.js"), include_str!("calculator.js"));
 
 /// What the section needs of the page's style sheet.
 pub(super) const STYLE: &str = include_str!("calculator.css");
