@@ -1,21 +1,20 @@
 //! `rewit model`: a cluster, simulated.
 
+mod build;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use rewit::measure::Link;
 use rewit::model::cluster::{
-    Aggregation, Axis, Cluster, Group, LinkCost, Loss, Placement, Stragglers, Sweep, Varied,
-    encodings_of, estimate_cluster, simulate_cluster, sweep, try_all_encodings, try_encodings,
-    with_encoding, with_machines,
+    Axis, Cluster, Stragglers, Sweep, Varied, encodings_of, estimate_cluster, simulate_cluster,
+    sweep, try_all_encodings, try_encodings, with_encoding,
 };
-use rewit::model::{Costs, Quantity};
-use rewit::report::{self, AnyFile, CLUSTER_FORMAT, ClusterReport, MAX_BYTES, SweepReport, costs};
+use rewit::report::{self, CLUSTER_FORMAT, ClusterReport, MAX_BYTES, SweepReport};
 use rewit::{Error, Result};
 
-use super::note::{Format, parse_bytes, read};
+use super::note::{Format, parse_bytes};
 use super::parse::{
     LinkArg, LossArg, ProfileArg, SweepArg, parse_link, parse_loss, parse_map, parse_price,
     parse_profile, parse_stragglers, parse_sweep, spaced,
@@ -23,11 +22,7 @@ use super::parse::{
 use crate::cli::files::{failed, read_file_up_to, refuse_same};
 use crate::cli::units::{parse_bandwidth, parse_seconds};
 use crate::cli::{parse_compression, parse_encoding, print};
-
-/// Latency of a link of which none was measured or given.
-const LATENCY: f64 = 50e-6;
-/// Bandwidth of such a link.
-const BANDWIDTH: f64 = 10e9;
+use build::clusters;
 
 /// Options of the simulation.
 #[derive(Args, Debug)]
@@ -325,252 +320,6 @@ fn wanted(args: &ClusterArgs, cluster: &Cluster) -> Result<Vec<(String, String)>
         )));
     }
     Ok(found)
-}
-
-/// The cluster at every segment size that all files have, the wanted one first.
-fn clusters(args: &ClusterArgs, shared: super::Cluster, files: &[PathBuf]) -> Result<Vec<Cluster>> {
-    let others = files
-        .iter()
-        .map(|path| read(path))
-        .collect::<Result<Vec<_>>>()?;
-    // Without --profile the files are one machine's.
-    let mut kinds: Vec<(String, Option<u64>, f64, Vec<AnyFile>)> = Vec::new();
-    for profile in &args.profile {
-        let path = Path::new(&profile.path);
-        let mut own = vec![read(path)?];
-        own.extend(others.iter().cloned());
-        let name = path.file_stem().map_or(profile.path.clone(), |name| {
-            name.to_string_lossy().into_owned()
-        });
-        kinds.push((name, profile.count, profile.speed, own));
-    }
-    if kinds.is_empty() {
-        if others.is_empty() {
-            return Err(Error::Usage(
-                "nothing to model; give result files (rewit run --out FILE) as FILE or --profile FILE, or --note"
-                    .to_owned(),
-            ));
-        }
-        kinds.push(("workers".to_owned(), None, 1.0, others));
-    }
-    let counted = kinds
-        .iter()
-        .filter(|(_, count, ..)| count.is_some())
-        .count();
-    if counted != 0 && counted != kinds.len() {
-        return Err(Error::Usage(
-            "some --profile have a :COUNT and some have not; give all of them one, or none and --machines"
-                .to_owned(),
-        ));
-    }
-    let mut all = Vec::new();
-    for (name, count, speed, files) in &kinds {
-        let mut found = costs(&files[..])?;
-        // Files given beside a profile bring it costs of folding, not machines of their own.
-        let own = costs(&files[..1]);
-        if let (false, Ok(own)) = (args.profile.is_empty(), own) {
-            found.truncate(own.len());
-        }
-        all.push((name, count.unwrap_or(1), *speed, found, link_of(files)));
-    }
-    let guest = match &args.guest {
-        Some(guest) => guest.clone(),
-        None => all[0].3[0].guest.clone(),
-    };
-    let backend = args.backend.as_deref();
-    let fits = |costs: &&Costs| {
-        costs.guest == guest && backend.is_none_or(|backend| costs.backend == backend)
-    };
-    let mut sizes: Vec<u32> = all[0].3.iter().filter(fits).map(|c| c.log_cycles).collect();
-    if sizes.is_empty() {
-        let mut known: Vec<String> = all[0]
-            .3
-            .iter()
-            .map(|costs| format!("{} on {}", costs.guest, costs.backend))
-            .collect();
-        known.dedup();
-        return Err(Error::Usage(format!(
-            "no run of guest {guest} on {} in the first profile; it has {} (--guest, --backend)",
-            backend.unwrap_or("any backend"),
-            known.join(", ")
-        )));
-    }
-    sizes.sort_unstable_by(|a, b| b.cmp(a));
-    sizes.dedup();
-    let usable = |costs: &&Costs| match args.aggregate {
-        Aggregate::Fold => costs.fold.is_some(),
-        _ => costs.proof.is_some(),
-    };
-    let first = match args.segment_log_cycles {
-        Some(size) if sizes.contains(&size) => size,
-        Some(size) => {
-            let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
-            return Err(Error::Usage(format!(
-                "--segment-log-cycles {size} was not measured; the first profile has {}",
-                sizes.join(", ")
-            )));
-        }
-        None => {
-            let mut proven = all[0].3.iter().filter(fits).filter(usable);
-            let largest = proven.by_ref().map(|costs| costs.log_cycles).max();
-            largest.unwrap_or(sizes[0])
-        }
-    };
-    sizes.retain(|&size| size != first);
-    sizes.insert(0, first);
-
-    let machines = whole("--machines", shared.machines)?;
-    let cycles = whole("--cycles", shared.cycles)?.unwrap_or(1_000_000_000);
-    let mut found = Vec::new();
-    for size in sizes {
-        let mut groups = Vec::new();
-        for (name, count, speed, costs, link) in &all {
-            let mut at_size = costs.iter().filter(fits).filter(|c| c.log_cycles == size);
-            let Some(costs) = at_size.clone().find(usable).or_else(|| at_size.next()) else {
-                break;
-            };
-            groups.push(Group {
-                name: (*name).clone(),
-                count: *count,
-                costs: costs.clone(),
-                link: link_cost(args.link, "--link", link.as_ref()),
-                speed: *speed,
-                price: args.price.map(|price| Quantity::declared(price, "--price")),
-            });
-        }
-        if groups.len() < all.len() {
-            if size == first {
-                return Err(Error::Usage(format!(
-                    "{} has no run of guest {guest} in segments of 2^{size} cycles; give profiles of one guest and size",
-                    all[groups.len()].0
-                )));
-            }
-            continue;
-        }
-        let executor_link = args.executor_link.or(args.link);
-        let executor_flag = match args.executor_link {
-            Some(_) => "--executor-link",
-            None => "--link",
-        };
-        let cluster = Cluster {
-            cycles,
-            executor: groups[0].costs.clone(),
-            executor_link: link_cost(executor_link, executor_flag, all[0].4.as_ref()),
-            executor_price: groups[0].price.clone(),
-            groups,
-            encoding: String::new(),
-            compression: String::new(),
-            aggregation: aggregation(args)?,
-            placement: match args.joins {
-                Joins::Coordinator => Placement::Coordinator,
-                Joins::InPlace => Placement::InPlace,
-            },
-            stragglers: args.stragglers,
-            loss: args.loss.map(|loss| {
-                let (per_hour, per_task) = match loss {
-                    LossArg::PerHour(rate) => (rate, 0.0),
-                    LossArg::PerTask(part) => (0.0, part),
-                };
-                Loss {
-                    per_hour,
-                    per_task,
-                    detection_seconds: args.loss_detect,
-                    replacement_seconds: args.loss_replace,
-                }
-            }),
-            wrap: args
-                .wrap
-                .map(|seconds| Quantity::declared(seconds, "--wrap")),
-            switch: args.switch.map(|bps| Quantity::declared(bps, "--switch")),
-            egress_price: args
-                .egress_price
-                .map(|price| Quantity::declared(price, "--egress-price")),
-            prefetch: args.prefetch,
-            seed: args.seed,
-            replicates: args.replicates,
-        };
-        let machines = machines.or((counted == 0).then_some(1000));
-        found.push(match machines {
-            Some(machines) => with_machines(&cluster, machines),
-            None => cluster,
-        });
-    }
-    Ok(found)
-}
-
-/// A number that counts something.
-fn whole(flag: &str, value: Option<f64>) -> Result<Option<u64>> {
-    match value {
-        None => Ok(None),
-        Some(value) if (1.0..=1e15).contains(&value) && value.fract() == 0.0 => {
-            Ok(Some(value as u64))
-        }
-        Some(value) => Err(Error::Usage(format!(
-            "{flag} {value}: expected a whole number from 1 to 1e15"
-        ))),
-    }
-}
-
-fn aggregation(args: &ClusterArgs) -> Result<Aggregation> {
-    let given = args.join_seconds.is_some() || args.join_bytes.is_some();
-    let Aggregation::Fri {
-        join_seconds,
-        join_bytes,
-    } = Aggregation::published_fri()
-    else {
-        return Ok(Aggregation::None);
-    };
-    match args.aggregate {
-        Aggregate::Fri => Ok(Aggregation::Fri {
-            join_seconds: args
-                .join_seconds
-                .map_or(join_seconds, |s| Quantity::declared(s, "--join-seconds")),
-            join_bytes: args
-                .join_bytes
-                .map_or(join_bytes, |b| Quantity::declared(b, "--join-bytes")),
-        }),
-        _ if given => Err(Error::Usage(
-            "--join-seconds and --join-bytes are of --aggregate fri; leave them out".to_owned(),
-        )),
-        Aggregate::None => Ok(Aggregation::None),
-        Aggregate::Fold => Ok(Aggregation::Fold),
-    }
-}
-
-/// The first link in the files.
-fn link_of(files: &[AnyFile]) -> Option<Link> {
-    files.iter().find_map(|file| file.link().cloned())
-}
-
-/// The link given, or that of a file, or a common one.
-///
-/// - `flag`: where it was given.
-fn link_cost(given: Option<LinkArg>, flag: &str, file: Option<&Link>) -> LinkCost {
-    let of_file = |value: f64| {
-        file.map(|link| Quantity {
-            value,
-            kind: link.kind,
-            samples: Vec::new(),
-            source: format!("link of the file: {}", link.description),
-        })
-    };
-    let latency = file.and_then(|link| of_file(link.latency_seconds));
-    let latency = latency.unwrap_or_else(|| Quantity::declared(LATENCY, "assumed"));
-    match given {
-        Some(LinkArg {
-            bits_per_second,
-            latency_seconds,
-        }) => LinkCost {
-            bits_per_second: Quantity::declared(bits_per_second, flag),
-            latency_seconds: latency_seconds.map_or(latency, |s| Quantity::declared(s, flag)),
-        },
-        None => LinkCost {
-            bits_per_second: file
-                .and_then(|link| of_file(link.bits_per_second))
-                .unwrap_or_else(|| Quantity::declared(BANDWIDTH, "assumed")),
-            latency_seconds: latency,
-        },
-    }
 }
 
 /// Refuses to overwrite what is no model of ours, or a file that is read.

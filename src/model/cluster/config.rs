@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::measure::Link;
 use crate::model::{Costs, Quantity};
 use crate::ship::{Compression, Encoding};
 use crate::{Error, Result};
@@ -95,6 +96,23 @@ impl LinkCost {
         Self {
             bits_per_second: Quantity::declared(bits_per_second, source),
             latency_seconds: Quantity::declared(latency_seconds, source),
+        }
+    }
+
+    /// 10 Gb/s and 50 µs, where no link was measured or given.
+    pub fn assumed() -> Self {
+        Self::declared(10e9, 50e-6, "assumed: no link was measured or given")
+    }
+
+    /// The link of a result file.
+    pub fn of(link: &Link) -> Self {
+        let quantity = |value| Quantity {
+            kind: link.kind,
+            ..Quantity::declared(value, format!("link of the file: {}", link.description))
+        };
+        Self {
+            bits_per_second: quantity(link.bits_per_second),
+            latency_seconds: quantity(link.latency_seconds),
         }
     }
 }
