@@ -169,7 +169,7 @@ fn hostile_files_do_no_harm() {
              select.dispatchEvent(new Event('input', {bubbles: true})); }",
             &json!(i),
         );
-        check_times(&mut browser, &block(), 1e10, 0.0);
+        check_times(&mut browser, &block(), 1e10, LATENCY);
         let shown = browser
             .eval("document.getElementById('calculator-run').selectedOptions[0].textContent");
         // Long names are cut.

@@ -46,6 +46,13 @@ pub(super) struct Field {
     integer: bool,
 }
 
+impl Field {
+    /// The value, or the limit it is beyond.
+    fn within(&self, value: f64) -> f64 {
+        value.clamp(self.min, self.max)
+    }
+}
+
 /// All of them, in order.
 const FIELDS: [Field; 7] = [
     // The first LINK_FIELDS are those of links and the cluster, the others of the ledger alone.
@@ -126,12 +133,12 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// The note's cluster on a link of 10 Gb/s, latency not counted.
-    fn new(runs: &[Run]) -> Self {
+    /// The note's cluster on these links.
+    fn new(runs: &[Run], link: &LinkCost) -> Self {
         let first = runs.first().and_then(|run| run.jobs.first());
         Self {
-            bw: 10e9,
-            latency: 0.0,
+            bw: FIELDS[0].within(link.bits_per_second.value),
+            latency: FIELDS[1].within(link.latency_seconds.value),
             machines: 1000.0,
             cycles: 1e9,
             segment: 1e6,
@@ -186,7 +193,9 @@ pub(super) struct CalculatorData {
 
 impl CalculatorData {
     /// Of many runs the first.
-    pub(super) fn new(costs: &[Costs]) -> Self {
+    ///
+    /// - `link`: the one set at first.
+    pub(super) fn new(costs: &[Costs], link: &LinkCost) -> Self {
         let run = |costs| Run {
             costs: bare(costs),
             jobs: jobs(costs),
@@ -194,7 +203,7 @@ impl CalculatorData {
         let runs: Vec<Run> = costs.iter().take(MAX_RUNS).map(run).collect();
         Self {
             fields: FIELDS,
-            settings: Settings::new(&runs),
+            settings: Settings::new(&runs, link),
             runs,
         }
     }

@@ -8,8 +8,8 @@ use super::{Data, Section, one_line};
 use crate::Result;
 use crate::measure::Kind;
 use crate::model::cluster::{
-    Aggregation, Axis, Cluster, Group, LinkCost, Outcome, Placement, Sweep, Varied,
-    simulate_cluster, sweep, with_encoding,
+    Aggregation, Axis, Cluster, Group, Outcome, Placement, Sweep, Varied, simulate_cluster, sweep,
+    with_encoding,
 };
 use crate::model::{Costs, Quantity};
 use crate::report::format_count;
@@ -18,10 +18,6 @@ use crate::report::format_count;
 const MACHINES: u64 = 1000;
 /// Cycles proven.
 const CYCLES: u64 = 1_000_000_000;
-/// Bits per second of a link that no file has.
-const BANDWIDTH: f64 = 10e9;
-/// And its latency: that of `rewit model`.
-const LATENCY: f64 = 50e-6;
 /// Replicates of the error bar.
 const REPLICATES: u32 = 50;
 /// Most segments of which so many simulations are made as the error bar and the map take.
@@ -62,24 +58,7 @@ pub(super) fn section(data: &Data<'_>, costs: &[Costs]) -> Section {
 
 fn cluster(data: &Data<'_>, costs: &Costs) -> Cluster {
     let few = CYCLES.div_ceil(costs.segment_cycles()) <= MANY_SEGMENTS;
-    let measured = data.sources.iter().find_map(|source| source.file.link());
-    let link = match measured {
-        Some(link) => {
-            let quantity = |value| Quantity {
-                kind: link.kind,
-                ..Quantity::declared(value, one_line(&link.description, 100))
-            };
-            LinkCost {
-                bits_per_second: quantity(link.bits_per_second),
-                latency_seconds: quantity(link.latency_seconds),
-            }
-        }
-        None => LinkCost::declared(
-            BANDWIDTH,
-            LATENCY,
-            "declared by this page: no file has a link",
-        ),
-    };
+    let link = data.link();
     Cluster {
         cycles: CYCLES,
         executor: costs.clone(),

@@ -22,6 +22,7 @@ use super::plot::{self, Figure, MAX_NAME, one_line};
 use super::{AnyFile, FoldingFile, ProofSizes, ResultFile, Tool, costs};
 use crate::Result;
 use crate::model::Costs;
+use crate::model::cluster::LinkCost;
 use calculator::{CalculatorData, SCRIPT};
 
 const STYLE: &str = include_str!("style.css");
@@ -161,7 +162,7 @@ pub fn page(sources: &[Source], options: &PageOptions) -> Result<Page> {
         ("folding", "Folding", folding::section(&data)),
         ("note", "The note's ledger", note::section(&data)),
         ("cluster", "A cluster", cluster::section(&data, &costs)),
-        ("calculator", "Calculator", calculate(&costs)),
+        ("calculator", "Calculator", calculate(&data, &costs)),
         (
             "provenance",
             "What was measured, where and by what",
@@ -177,9 +178,12 @@ pub fn page(sources: &[Source], options: &PageOptions) -> Result<Page> {
 }
 
 /// The calculator, at its defaults.
-fn calculate(costs: &[Costs]) -> Section {
+fn calculate(data: &Data<'_>, costs: &[Costs]) -> Section {
     let mut section = Section::default();
-    section.push(calculator::section(&CalculatorData::new(costs)));
+    section.push(calculator::section(&CalculatorData::new(
+        costs,
+        &data.link(),
+    )));
     section
 }
 
@@ -238,6 +242,12 @@ fn document(data: &Data<'_>, sections: &[(&str, &str, Section)]) -> String {
 }
 
 impl Data<'_> {
+    /// The first link of a file, or that which is assumed without.
+    fn link(&self) -> LinkCost {
+        let mut links = self.sources.iter().filter_map(|source| source.file.link());
+        links.next().map_or_else(LinkCost::assumed, LinkCost::of)
+    }
+
     /// Where a run's numbers are from, in a line.
     fn source_of(&self, run: &ResultFile) -> String {
         format!(
