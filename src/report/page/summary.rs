@@ -31,16 +31,19 @@ pub(super) fn conclusions(data: &Data<'_>) -> Markup {
         );
         said.push((about, lines));
     }
+    let several = said.len() > 1;
     html! {
         section .conclusion aria-label="Conclusion" {
             @if said.is_empty() {
                 p .missing { (sentence("No run is among the files, so there is no break-even bandwidth; `rewit run --out FILE` measures one.")) }
             }
             @for (about, lines) in &said {
+                // Of several runs it is named first which one is spoken of.
+                @if several { p .about { (about) } }
                 @for (i, line) in lines.iter().enumerate() {
                     p .headline[i == 0] { (sentence(line)) "\u{a0}" (tag(Kind::Modelled)) }
                 }
-                p .about { (about) }
+                @if !several { p .about { (about) } }
             }
             @if data.runs.len() > MAX_RUNS {
                 p .note { "The first " (MAX_RUNS) " of " (data.runs.len()) " runs." }
