@@ -20,8 +20,12 @@ use command::rewit;
 const VOID: [&str; 6] = ["meta", "br", "input", "hr", "link", "img"];
 
 fn published(kind: &str) -> PathBuf {
+    results(&format!("2026-11-22-amd-epyc-zen5-2-threads-{kind}.json"))
+}
+
+fn results(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/results");
-    folder.join(format!("2026-11-22-amd-epyc-zen5-2-threads-{kind}.json"))
+    folder.join(name)
 }
 
 fn source(kind: &str) -> Source {
@@ -566,4 +570,56 @@ fn malformed_files_are_refused() {
     }
     let output = rewit(&["report"]).output().expect("runs");
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// Runs are shown with the largest segments first, and of several as large the first file's is the cluster's.
+#[test]
+fn large_segments_come_first() {
+    let names = [
+        "2026-11-23-amd-epyc-zen5-2-threads-profile.json",
+        "2026-11-23-amd-epyc-zen5-1-thread-block.json",
+    ];
+    let sources = names.map(|name| {
+        let bytes = fs::read(results(name)).expect("is there");
+        Source::read(name, &bytes).expect("is valid")
+    });
+    let runs = sources[0].file.runs();
+    let sizes: Vec<u32> = runs.iter().map(|run| run.parameters.log_cycles).collect();
+    assert_eq!(sizes, [14, 16, 18, 20]);
+    let html = make(&sources, "sizes").html;
+    let section = |id: &str| {
+        let start = html.find(id).unwrap_or_else(|| panic!("no {id}"));
+        let section = &html[start..];
+        &section[..section.find("</section>").expect("has an end")]
+    };
+    let conclusion = section("class=\"conclusion\"");
+    let abouts = [
+        "2^20 cycles, 2 threads",
+        "2^20 cycles, 1 thread,",
+        "2^18",
+        "2^16",
+        "2^14",
+    ]
+    .map(|about| {
+        conclusion
+            .find(about)
+            .unwrap_or_else(|| panic!("no {about}"))
+    });
+    assert!(abouts.is_sorted(), "{abouts:?}");
+    let cluster = section("id=\"cluster\"");
+    assert!(cluster.contains("1,000 machines as measured (AMD EPYC, 2 threads"));
+    assert!(cluster.contains("in segments of 2^20"));
+    let ledger = section("id=\"note\"");
+    let smaller = ledger
+        .find("Totals with smaller segments")
+        .expect("is there");
+    let (before, after) = ledger.split_at(smaller);
+    let totals = before
+        .find("Totals by transfer and link")
+        .expect("is there");
+    for (size, first) in [(20, true), (18, false), (16, false), (14, false)] {
+        let name = format!("block, 2^{size} cycles, AMD EPYC, 2 threads, avx512: witness, raw");
+        assert_eq!(before[totals..].contains(&name), first, "{name}");
+        assert_eq!(after.contains(&name), !first, "{name}");
+    }
 }

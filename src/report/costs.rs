@@ -4,7 +4,7 @@ mod fold;
 
 pub use fold::folded_sizes;
 
-use super::{AnyFile, FoldingFile, ResultFile};
+use super::{AnyFile, FoldingFile, ResultFile, format_threads};
 use crate::measure::{Hardware, Key, Row, Stage, Summary};
 use crate::model::{Costs, EncodingCost, ProofCost, Quantity};
 use crate::ship::{Compression, Encoding};
@@ -73,8 +73,7 @@ pub(super) fn machine(hardware: &Hardware, threads: u32, backend: &str) -> Strin
     let Hardware { cpu, simd, gpu, .. } = hardware;
     let gpu = gpu.as_ref().filter(|_| backend == "cuda");
     let gpu = gpu.map_or(String::new(), |gpu| format!(", {}", gpu.name));
-    let plural = if threads == 1 { "" } else { "s" };
-    format!("{cpu}, {threads} thread{plural}, {}{gpu}", simd.compiled)
+    format!("{cpu}, {}, {}{gpu}", format_threads(threads), simd.compiled)
 }
 
 /// Backends that regenerated, in the order of their rows.

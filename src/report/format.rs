@@ -68,6 +68,11 @@ pub fn format_count(count: u64) -> String {
     out
 }
 
+/// `1 thread`, `2 threads`.
+pub fn format_threads(threads: u32) -> String {
+    format!("{threads} thread{}", if threads == 1 { "" } else { "s" })
+}
+
 /// A link: `10.0 Gb/s, 50.0 µs one way, declared`.
 pub(super) fn format_link(link: &Link) -> String {
     let how = match link.kind {

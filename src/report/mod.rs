@@ -33,7 +33,9 @@ pub use folding::{
     fold_model, folding_schema, is_folding_file, read_folding,
 };
 use format::format_link;
-pub use format::{format_bandwidth, format_bytes, format_count, format_ratio, format_seconds};
+pub use format::{
+    format_bandwidth, format_bytes, format_count, format_ratio, format_seconds, format_threads,
+};
 pub use link::{LINK_FORMAT, LINK_VERSION, LinkFile, is_link_file, link_schema, read_link};
 pub use note::{MeasuredBy, NoteReport, format_figure};
 pub use page::{Page, PageOptions, Source, is_page, page};

@@ -3,6 +3,7 @@
 mod csv;
 mod figure;
 
+use std::cmp::Reverse;
 use std::fmt::Write;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
@@ -88,7 +89,9 @@ impl NoteReport {
                     .into(),
             ));
         }
-        let measured_costs = if any_run { costs(files)? } else { Vec::new() };
+        let mut measured_costs = if any_run { costs(files)? } else { Vec::new() };
+        // The note's segments are about 2^20 cycles: what was measured of the largest comes first.
+        measured_costs.sort_by_key(|costs| Reverse(costs.log_cycles));
         let folded = folded_sizes(files);
         let latency_seconds = files.iter().find_map(AnyFile::link).map(latency);
         let evidence = Evidence {

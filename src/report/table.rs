@@ -8,7 +8,7 @@ use super::conclusion::{best, conclusion, fastest};
 use super::verdict::{in_place, row};
 use super::{
     ResultFile, Verdict, Witnesses, format_bandwidth, format_bytes, format_count, format_link,
-    format_ratio, format_seconds,
+    format_ratio, format_seconds, format_threads,
 };
 use crate::measure::{MeasuredSegment, Row, Stage, Summary};
 use crate::model::{Crossing, GIGABIT, LINKS_GBPS};
@@ -47,9 +47,9 @@ fn header(out: &mut String, result: &ResultFile) -> std::fmt::Result {
     writeln!(out, "{}", tool.headline())?;
     writeln!(
         out,
-        "machine   {}, {} threads used of {}, {} ({} there), {} of memory",
+        "machine   {}, {} used of {}, {} ({} there), {} of memory",
         hardware.cpu,
-        parameters.threads,
+        format_threads(parameters.threads),
         hardware.logical_cores,
         hardware.simd.compiled,
         hardware.simd.available,

@@ -8,7 +8,7 @@ use super::FoldingFile;
 use super::model::{LEAVES, step};
 use crate::measure::{FoldStage, Kind, Samples, TableSize};
 use crate::model::Tree;
-use crate::report::{format_bytes, format_count, format_ratio, format_seconds};
+use crate::report::{format_bytes, format_count, format_ratio, format_seconds, format_threads};
 
 impl FoldingFile {
     /// The report of a run as text: tables in Markdown, what they mean below each.
@@ -36,9 +36,9 @@ impl FoldingFile {
         writeln!(out, "{}", tool.headline())?;
         writeln!(
             out,
-            "machine   {}, {} threads used of {}, {}, {} of memory",
+            "machine   {}, {} used of {}, {}, {} of memory",
             hardware.cpu,
-            parameters.threads,
+            format_threads(parameters.threads),
             hardware.logical_cores,
             hardware.simd.compiled,
             format_bytes(hardware.ram_bytes as f64),

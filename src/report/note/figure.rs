@@ -39,11 +39,14 @@ pub fn format_figure(value: f64, unit: Unit) -> String {
     }
 }
 
-/// Two places, more for what would be zero.
+/// Two places; two significant digits of what would be zero.
 fn percent(share: f64) -> String {
     let percent = 100.0 * share;
     if percent == 0.0 || percent >= 0.1 {
         format!("{} %", trimmed(&format!("{percent:.2}")))
+    } else if percent >= 1e-9 {
+        let places = (1.0 - percent.log10().floor()) as usize;
+        format!("{} %", trimmed(&format!("{percent:.places$}")))
     } else {
         format!("{} %", digits(percent))
     }
@@ -103,7 +106,7 @@ mod tests {
         assert_eq!(format_figure(1998.0, Unit::Count), "1,998");
         assert_eq!(format_figure(50.0 / 51.0, Unit::Share), "98.04 %");
         assert_eq!(format_figure(0.0, Unit::Share), "0 %");
-        assert_eq!(format_figure(1.23e-5, Unit::Share), "0.00123 %");
+        assert_eq!(format_figure(1.23e-5, Unit::Share), "0.0012 %");
         assert_eq!(format_figure(765.0, Unit::Bits), "765 bit");
         assert_eq!(format_figure(24.597, Unit::Ratio), "24.597");
     }

@@ -26,14 +26,12 @@ const MANY_SEGMENTS: u64 = 4096;
 const MAX_SEGMENTS: u64 = 1 << 16;
 
 /// A timeline, what binds, and a map of the fastest encoding.
+///
+/// - `costs`: those of the largest segments first.
 pub(super) fn section(data: &Data<'_>, costs: &[Costs]) -> Section {
     let mut section = Section::default();
-    // Of several the largest segments: the fewest proofs to join.
-    let best = costs
-        .iter()
-        .filter(|costs| costs.proof.is_some())
-        .max_by_key(|costs| costs.log_cycles);
-    let Some(costs) = best else {
+    // The first have the largest segments: the fewest proofs to join.
+    let Some(costs) = costs.iter().find(|costs| costs.proof.is_some()) else {
         section.push(parts::missing(
             "No file has the costs of a segment and its proof; `rewit run --out FILE` measures them, and `rewit model` \
              simulates any cluster with them.",

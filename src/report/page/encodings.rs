@@ -9,17 +9,17 @@ use crate::measure::{Kind, Row, Stage, Unit};
 use crate::model::{Crossing, GIGABIT, LINKS_GBPS};
 use crate::report::conclusion::{NEEDS_PREVIOUS, best, fastest};
 use crate::report::verdict::{in_place, row};
-use crate::report::{ResultFile, Verdict, Witnesses, format_ratio};
+use crate::report::{ResultFile, Verdict, Witnesses, format_ratio, format_threads};
 use crate::ship::{Compression, Encoding};
 
 const MISSING: &str = "No run is among the files; `rewit run --out FILE` measures the encodings.";
 
 fn name(run: &ResultFile) -> String {
     format!(
-        "{}, segments of 2^{} cycles, {} threads",
+        "{}, segments of 2^{} cycles, {}",
         one_line(&run.guest.name, MAX_NAME),
         run.parameters.log_cycles,
-        run.parameters.threads
+        format_threads(run.parameters.threads)
     )
 }
 

@@ -13,13 +13,15 @@ mod proofs;
 mod provenance;
 mod summary;
 
+use std::cmp::Reverse;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::plot::{self, Figure, MAX_NAME, one_line};
-use super::{AnyFile, FoldingFile, ProofSizes, ResultFile, Tool, costs};
+use super::{AnyFile, FoldingFile, ProofSizes, ResultFile, Tool, costs, format_threads};
 use crate::Result;
 use crate::model::Costs;
 use crate::model::cluster::LinkCost;
@@ -82,6 +84,7 @@ pub struct Page {
 struct Data<'s> {
     sources: &'s [Source],
     options: &'s PageOptions,
+    /// Those of the largest segments first.
     runs: Vec<&'s ResultFile>,
     foldings: Vec<&'s FoldingFile>,
     sizes: Vec<&'s ProofSizes>,
@@ -136,16 +139,19 @@ pub fn page(sources: &[Source], options: &PageOptions) -> Result<Page> {
             sources.len()
         )));
     }
+    let mut runs: Vec<&ResultFile> = sources.iter().flat_map(|s| s.file.runs()).collect();
+    runs.sort_by_key(|run| Reverse(run.parameters.log_cycles));
     let data = Data {
         sources,
         options,
-        runs: sources.iter().flat_map(|s| s.file.runs()).collect(),
+        runs,
         foldings: sources.iter().flat_map(|s| s.file.foldings()).collect(),
         sizes: sources.iter().flat_map(|s| s.file.proof_sizes()).collect(),
     };
     let files: Vec<AnyFile> = sources.iter().map(|source| source.file.clone()).collect();
     // Without costs the sections that need some say what measures them.
     let mut costs = costs(&files).unwrap_or_default();
+    costs.sort_by_key(|costs| Reverse(costs.log_cycles));
     for costs in &mut costs {
         costs.guest = one_line(&costs.guest, MAX_NAME);
         costs.machine = one_line(&costs.machine, 2 * MAX_NAME);
@@ -251,10 +257,10 @@ impl Data<'_> {
     /// Where a run's numbers are from, in a line.
     fn source_of(&self, run: &ResultFile) -> String {
         format!(
-            "{}; {}, {} threads; {}",
+            "{}; {}, {}; {}",
             run.tool.headline(),
             one_line(&run.hardware.cpu, 60),
-            run.parameters.threads,
+            format_threads(run.parameters.threads),
             one_line(&run.created, 30)
         )
     }

@@ -62,11 +62,22 @@ fn show(section: &mut Section, note: &Note) {
         "coordinator ingress",
         "coordinator egress",
     ];
-    section.push(parts::table(
-        "Totals by transfer and link",
-        &head,
-        note.scenarios.iter().map(scenario),
-    ));
+    // The first measured ones are of the largest segments.
+    let measured = |scenario: &&Scenario| scenario.shipment == Kind::Measured;
+    let cycles = |scenario: &Scenario| scenario.inputs.segment_cycles;
+    let largest = note.scenarios.iter().find(measured).map(cycles);
+    let (shown, others): (Vec<&Scenario>, Vec<&Scenario>) = note
+        .scenarios
+        .iter()
+        .partition(|found| !measured(found) || Some(cycles(found)) == largest);
+    let totals = |caption: &str, rows: &[&Scenario]| {
+        parts::table(caption, &head, rows.iter().map(|found| scenario(found)))
+    };
+    section.push(totals("Totals by transfer and link", &shown));
+    if !others.is_empty() {
+        let caption = "Totals with smaller segments";
+        section.push(parts::folded(caption, &totals(caption, &others)));
+    }
     let head = ["not in the note, and needed", "figures", "remark"];
     let table = parts::table(
         "Not in the note, and needed",

@@ -146,7 +146,7 @@ pub(super) fn table(
         @let sentences = shown.iter().flatten().any(|cell| cell.class == "t figures");
         div .scroll .cards[sentences] tabindex="0" role="region" aria-label=(caption) {
             table {
-                caption { (caption) }
+                caption { span { (caption) } }
                 thead { tr {
                     @for (i, name) in head.iter().enumerate() {
                         @let number = shown.iter().find_map(|row| row.get(i).map(|cell| cell.class == "n"));

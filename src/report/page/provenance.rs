@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::parts::{self, Cell, code, text};
 use super::{Data, Section, one_line};
 use crate::measure::{Guest, Hardware, Kind, Link};
-use crate::report::{Source, format_bytes, format_count};
+use crate::report::{Source, format_bytes, format_count, format_threads};
 
 /// The tables.
 pub(super) fn section(data: &Data<'_>) -> Section {
@@ -91,9 +91,9 @@ fn machine(index: usize, hardware: &Hardware) -> Vec<Vec<Cell>> {
         text(&format!("{}, {} there", simd.compiled, simd.available)),
     );
     for cache in &hardware.caches {
-        let shared = cache
-            .shared_by
-            .map_or(String::new(), |n| format!(", shared by {n} threads"));
+        let shared = cache.shared_by.map_or(String::new(), |n| {
+            format!(", shared by {}", format_threads(n))
+        });
         add(
             &format!("cache L{} {}", cache.level, cache.kind.name()),
             text(&format!("{}{shared}", format_bytes(cache.bytes as f64))),
@@ -108,7 +108,7 @@ fn machine(index: usize, hardware: &Hardware) -> Vec<Vec<Cell>> {
     add("memory", text(&format_bytes(hardware.ram_bytes as f64)));
     if let Some(found) = &hardware.memory_bandwidth {
         let words = format!("{}/s", super::plot::bytes(found.summary.median));
-        let what = format!("memory copied, {} threads", found.threads);
+        let what = format!("memory copied, {}", format_threads(found.threads));
         add(
             &what,
             parts::number(found.kind, &words, found.summary.median),

@@ -6,6 +6,7 @@ use super::parts::{sentence, tag};
 use super::{Data, MAX_NAME, MAX_RUNS, one_line};
 use crate::measure::Kind;
 use crate::report::conclusion::conclusion;
+use crate::report::format_threads;
 
 /// Break-even sentences of every run.
 pub(super) fn conclusions(data: &Data<'_>) -> Markup {
@@ -23,10 +24,10 @@ pub(super) fn conclusions(data: &Data<'_>) -> Markup {
             continue;
         }
         let about = format!(
-            "{}, segments of 2^{} cycles, {} threads, {}",
+            "{}, segments of 2^{} cycles, {}, {}",
             one_line(&run.guest.name, MAX_NAME),
             run.parameters.log_cycles,
-            run.parameters.threads,
+            format_threads(run.parameters.threads),
             one_line(&run.hardware.cpu, MAX_NAME)
         );
         said.push((about, lines));

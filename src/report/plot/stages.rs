@@ -3,7 +3,7 @@
 use super::bars::{Bar, Bars, MAX_BARS};
 use super::{Figure, Plot, one_line, seconds};
 use crate::measure::{Row, Stage};
-use crate::report::{FoldingFile, ResultFile};
+use crate::report::{FoldingFile, ResultFile, format_threads};
 use crate::ship::Encoding;
 
 /// Parts of getting a witness, as result files name them, with what they are called here.
@@ -141,10 +141,10 @@ pub(in crate::report) fn segment_stages(
         per_cycle(&mut bar, run.parameters.log_cycles);
         bars.push(Bar {
             name: format!(
-                "{}, 2^{}, {} threads, {}",
+                "{}, 2^{}, {}, {}",
                 one_line(&run.guest.name, 24),
                 run.parameters.log_cycles,
-                run.parameters.threads,
+                format_threads(run.parameters.threads),
                 one_line(&fastest.encoding, 20)
             ),
             parts: bar,
@@ -157,10 +157,10 @@ pub(in crate::report) fn segment_stages(
             per_cycle(&mut parts, parameters.log_cycles);
             bars.push(Bar {
                 name: format!(
-                    "{}, 2^{}, {} threads, folded ({})",
+                    "{}, 2^{}, {}, folded ({})",
                     one_line(&file.measured.guest.name, 24),
                     parameters.log_cycles,
-                    parameters.threads,
+                    format_threads(parameters.threads),
                     one_line(&session.order, 12)
                 ),
                 parts,

@@ -10,6 +10,7 @@ use crate::report::folding::{markdown, wrap};
 use crate::report::table::crossing;
 use crate::report::{
     FoldingFile, ResultFile, Witnesses, format_bytes, format_count, format_link, format_seconds,
+    format_threads,
 };
 use crate::ship::Encoding;
 
@@ -34,9 +35,9 @@ impl ProfileFile {
         writeln!(out, "{}", self.tool.headline())?;
         writeln!(
             out,
-            "machine   {}, {} threads, {} ({} there), {} of memory",
+            "machine   {}, {}, {} ({} there), {} of memory",
             hardware.cpu,
-            hardware.logical_cores,
+            format_threads(hardware.logical_cores),
             hardware.simd.compiled,
             hardware.simd.available,
             format_bytes(hardware.ram_bytes as f64)
@@ -44,9 +45,9 @@ impl ProfileFile {
         if let Some(memory) = &hardware.memory_bandwidth {
             writeln!(
                 out,
-                "memory    copied at {} a second by {} threads (measured)",
+                "memory    copied at {} a second by {} (measured)",
                 format_bytes(memory.summary.median),
-                memory.threads
+                format_threads(memory.threads)
             )?;
         }
         if let Some(gpu) = &hardware.gpu {
