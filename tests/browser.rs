@@ -10,6 +10,7 @@ mod page;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use chromium::{Browser, browser};
 use command::*;

@@ -102,12 +102,15 @@ fn plots_are_saved() {
     for (i, name) in names.as_array().unwrap().iter().enumerate() {
         let name = name.as_str().unwrap();
         let mut saved = |button: usize, end: &str| {
+            // Chromium drops what a page downloads beyond ten files in a second.
+            std::thread::sleep(Duration::from_millis(120));
             browser.eval(&format!(
                 "document.querySelectorAll('figure.plot')[{i}].querySelectorAll('.save button')[{button}].click()"
             ));
-            browser.wait("Browser.downloadProgress", |event| {
-                event["state"] == "completed"
+            let ended = browser.wait("Browser.downloadProgress", |event| {
+                event["state"] != "inProgress"
             });
+            assert_eq!(ended["state"], "completed", "{name}.{end}");
             fs::read(folder.join(format!("{name}.{end}"))).unwrap()
         };
         let png = saved(0, "png");
