@@ -166,11 +166,12 @@ fn folding_is_joined_to_the_run_of_its_guest() {
         // Scalars of a chunk of the cpu table, seconds of its commitments, seconds of its fold.
         let mut timed = vec![[0.0; 3]];
         for size in json["measured"]["sizes"].as_array().unwrap() {
-            let medians = ["commit", "cross_term", "fold"].map(|part| {
+            let means = ["commit", "cross_term", "fold"].map(|part| {
                 let samples = size[part]["samples"].as_array().unwrap();
-                median(samples.iter().map(|s| s.as_f64().unwrap()).collect())
+                let samples: Vec<f64> = samples.iter().map(|s| s.as_f64().unwrap()).collect();
+                mean(&samples)
             });
-            let [commit, cross, rest] = medians;
+            let [commit, cross, rest] = means;
             timed.push([scalars(&size["tables"][0]), commit, cross + rest]);
         }
         let seconds_of = |part: usize, scalars: f64| {

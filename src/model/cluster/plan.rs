@@ -43,6 +43,20 @@ impl Cost {
         }
     }
 
+    /// One value for all tasks, the mean of the samples: each task is a sum of many that vary by themselves.
+    fn averaged(self) -> Self {
+        let Self { value, samples } = self;
+        let count = samples.len() as f64;
+        Self {
+            value: if samples.is_empty() {
+                value
+            } else {
+                samples.iter().sum::<f64>() / count
+            },
+            samples: Vec::new(),
+        }
+    }
+
     /// One value for all tasks, drawn from the samples: what was measured is a whole run.
     fn drawn_once(&self, random: &mut Random) -> Self {
         Self {
@@ -89,6 +103,8 @@ pub(super) struct Plan {
     pub(super) switch_bps: f64,
     pub(super) groups: Vec<GroupPlan>,
     pub(super) aggregate: bool,
+    /// Segments are folded, which is the work of many chunks.
+    folds: bool,
     pub(super) in_place: bool,
     pub(super) prefetch: u32,
     pub(super) stragglers: Option<super::Stragglers>,
@@ -293,6 +309,7 @@ impl Plan {
             switch_bps,
             groups,
             aggregate: cluster.aggregation != Aggregation::None,
+            folds: cluster.aggregation == Aggregation::Fold,
             in_place: cluster.placement == Placement::InPlace
                 && cluster.aggregation != Aggregation::None,
             prefetch: cluster.prefetch,
@@ -339,6 +356,11 @@ impl Plan {
         plan.execute = plan.execute.drawn_once(&mut random);
         for cost in plan.costs_mut() {
             *cost = cost.resampled(&mut random);
+        }
+        if self.folds {
+            for group in &mut plan.groups {
+                group.prove = std::mem::take(&mut group.prove).averaged();
+            }
         }
         plan
     }
@@ -450,7 +472,7 @@ fn group_plan(
     let (prove, object_bytes) = if cluster.aggregation == Aggregation::Fold {
         let fold = costs.fold.as_ref().ok_or_else(|| {
             missing(
-                "folding; give a file of rewit fold of the same guest too, or another --aggregate",
+                "folding; give a file of rewit fold of the same guest, input, processor, threads and backend too, or another --aggregate",
                 costs,
             )
         })?;

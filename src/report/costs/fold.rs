@@ -15,12 +15,12 @@ struct ChunkSeconds {
 }
 
 impl ChunkSeconds {
-    /// Medians of the cpu table; `None` if one of them was not timed.
+    /// Means of the cpu table, since a segment is a sum of many; `None` if one of them was not timed.
     fn of(row: &SizeRow) -> Option<Self> {
-        let median = |samples: &Option<Samples>| Some(samples.as_ref()?.summary.median);
+        let mean = |samples: &Option<Samples>| Some(samples.as_ref()?.summary.mean);
         Some(Self {
-            commit: median(&row.commit)?,
-            fold: median(&row.cross_term)? + median(&row.fold)?,
+            commit: mean(&row.commit)?,
+            fold: mean(&row.cross_term)? + mean(&row.fold)?,
         })
     }
 
@@ -43,7 +43,7 @@ fn scalars(table: &TableSize) -> f64 {
     (table.witness() + table.quadratic) as f64
 }
 
-/// Median seconds of chunks of the cpu table against their scalars, from few to many.
+/// Mean seconds of chunks of the cpu table against their scalars, from few to many.
 struct Curve(Vec<(f64, ChunkSeconds)>);
 
 impl Curve {
@@ -78,7 +78,7 @@ impl Curve {
 #[derive(Clone, Copy, Debug)]
 struct Chunks {
     count: f64,
-    /// Median seconds of one.
+    /// Mean seconds of one.
     seconds: ChunkSeconds,
 }
 
@@ -102,7 +102,7 @@ fn chunks(row: &SizeRow, curve: &Curve, log_cycles: u32) -> Option<Vec<Chunks>> 
 
 /// Seconds to fold all tables into one accumulator each: every chunk is committed to, and one less is folded.
 ///
-/// - `factors`: by how much parts took longer than their medians.
+/// - `factors`: by how much parts took longer than in the mean.
 fn segment_seconds(chunks: &[Chunks], factors: ChunkSeconds) -> f64 {
     let of = |table: &Chunks| {
         let ChunkSeconds { commit, fold } = table.seconds.with(factors, |a, b| a * b);
@@ -156,7 +156,7 @@ pub(super) fn of_run(
 }
 
 fn cost(folding: &FoldingFile, row: &SizeRow, log_cycles: u32) -> Option<FoldCost> {
-    let medians = ChunkSeconds::of(row)?;
+    let means = ChunkSeconds::of(row)?;
     let curve = Curve::new(&folding.measured.sizes);
     let chunks = chunks(row, &curve, log_cycles)?;
     let (commit, cross, rest) = (
@@ -165,7 +165,7 @@ fn cost(folding: &FoldingFile, row: &SizeRow, log_cycles: u32) -> Option<FoldCos
         &row.fold.as_ref()?.samples,
     );
     // A sample of a segment is one in which every chunk is as much slower as one that was timed.
-    let relative = |sample: f64, median: f64| if median > 0.0 { sample / median } else { 1.0 };
+    let relative = |sample: f64, mean: f64| if mean > 0.0 { sample / mean } else { 1.0 };
     let samples: Vec<ChunkSeconds> = commit
         .iter()
         .zip(cross)
@@ -175,10 +175,10 @@ fn cost(folding: &FoldingFile, row: &SizeRow, log_cycles: u32) -> Option<FoldCos
                 commit,
                 fold: cross + rest,
             };
-            sample.with(medians, relative)
+            sample.with(means, relative)
         })
         .collect();
-    let at_median = ChunkSeconds {
+    let at_mean = ChunkSeconds {
         commit: 1.0,
         fold: 1.0,
     };
@@ -187,7 +187,7 @@ fn cost(folding: &FoldingFile, row: &SizeRow, log_cycles: u32) -> Option<FoldCos
             .iter()
             .map(|&factors| formula(&chunks, factors))
             .collect(),
-        ..Quantity::modelled(formula(&chunks, at_median), source)
+        ..Quantity::modelled(formula(&chunks, at_mean), source)
     };
     let measured = &folding.measured.parameters;
     let of = format!(

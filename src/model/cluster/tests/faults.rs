@@ -172,3 +172,21 @@ fn rates_are_drawn_once() {
     assert_close(bar.low, 500.0 + 2.0);
     assert_close(bar.high, 1000.0 + 2.0);
 }
+
+/// A segment that is folded is a sum over many chunks: all take the mean of a replicate's samples, so that the bar holds
+/// the makespan however many there are.
+#[test]
+fn folding_averages_over_its_chunks() {
+    let mut cluster = cluster(&PLAIN, 512, 512);
+    cluster.aggregation = Aggregation::Fold;
+    let fold = cluster.groups[0].costs.fold.as_mut().unwrap();
+    fold.seconds = Quantity::modelled(12.0, "test");
+    fold.seconds.samples = vec![10.0, 14.0];
+    cluster.replicates = 200;
+    let nominal = seconds(&cluster);
+    let bar = simulate_cluster(&cluster).unwrap().interval.unwrap();
+    assert_close(bar.median, nominal);
+    // Two samples, resampled, are the lower twice in a quarter of the replicates, and the higher in another.
+    assert_close(bar.low, nominal - 2.0);
+    assert_close(bar.high, nominal + 2.0);
+}
