@@ -208,6 +208,30 @@ fn sweeps_and_maps() {
     assert!(csv.lines().skip(1).all(|line| line.ends_with(",modelled")));
     assert_eq!(csv.lines().filter(|line| line.contains(",1,")).count(), 2);
 
+    // Of a range of sizes those that were measured.
+    let full = profile.replace("22", "23").replace("block", "profile");
+    let (json, _) = expect(
+        0,
+        &[
+            "model",
+            "--profile",
+            &full,
+            "--cycles",
+            "1e8",
+            "--sweep",
+            "segment=15..20",
+            "--json",
+        ],
+    );
+    let report: SweepReport = serde_json::from_str(&json).unwrap();
+    let sizes: Vec<u32> = report
+        .sweep
+        .points
+        .iter()
+        .map(|point| point.log_cycles)
+        .collect();
+    assert_eq!(sizes, [16, 18, 20]);
+
     let all = sweep(&["--sweep", "encoding=all", "--machines", "4"]);
     assert!(all.contains("witness") && all.contains("pages-1k") && !all.contains("not needed"));
 
@@ -320,7 +344,26 @@ fn refusals_name_the_flag_and_the_fix() {
             &format!("machines={}", list(500)),
         ],
     );
+    refused(&["no profile", "20"], &["--sweep", "segment=8..19"]);
+    refused(
+        &["--wrap", "--aggregate none"],
+        &["--aggregate", "none", "--wrap", "20s"],
+    );
+    refused(
+        &["--joins", "--aggregate none"],
+        &["--aggregate", "none", "--joins", "in-place"],
+    );
     refused(&["--profile", "--note"], &["--note"]);
+    for ignored in [
+        ["--encoding", "reads"],
+        ["--aggregate", "fold"],
+        ["--link", "1Gb/s"],
+        ["--wrap", "20s"],
+        ["--price", "2/h"],
+    ] {
+        let [flag, value] = ignored;
+        fails(2, &[flag, "--note"], &["model", "--note", flag, value]);
+    }
     refused(&["markdown"], &["--format", "markdown"]);
     let dir = Dir::new();
     let broken = dir.file("broken.json", b"{\"schema_version\": 1");

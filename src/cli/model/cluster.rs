@@ -99,7 +99,7 @@ pub(crate) struct ClusterArgs {
     /// Times the job is simulated with the measurements resampled, for the error bar; fewer if the cluster is large.
     #[arg(long, value_name = "N", default_value_t = 200)]
     replicates: u32,
-    /// Vary one thing: machines=1,10,100, bandwidth=1Gb/s..1Tb/s, segment=14..20 or encoding=all.
+    /// Vary one thing: machines=1,10,100, bandwidth=1Gb/s..1Tb/s, segment=14..20 (those measured) or encoding=all.
     #[arg(long, value_name = "AXIS=VALUES", value_parser = parse_sweep)]
     sweep: Vec<SweepArg>,
     /// Which encoding is fastest where, over two things: bandwidth×machines, say. --sweep gives other values.
@@ -141,6 +141,22 @@ impl ClusterArgs {
             (!self.sweep.is_empty(), "--sweep"),
             (self.map.is_some(), "--map"),
             (self.out.is_some(), "--out"),
+            (self.guest.is_some(), "--guest"),
+            (self.backend.is_some(), "--backend"),
+            (self.segment_log_cycles.is_some(), "--segment-log-cycles"),
+            (self.encoding != "best", "--encoding"),
+            (self.compression != "best", "--compression"),
+            (self.link.is_some(), "--link"),
+            (self.executor_link.is_some(), "--executor-link"),
+            (self.switch.is_some(), "--switch"),
+            (self.aggregate != Aggregate::Fri, "--aggregate"),
+            (self.join_seconds.is_some(), "--join-seconds"),
+            (self.join_bytes.is_some(), "--join-bytes"),
+            (self.joins != Joins::Coordinator, "--joins"),
+            (self.stragglers.is_some(), "--stragglers"),
+            (self.loss.is_some(), "--loss"),
+            (self.wrap.is_some(), "--wrap"),
+            (self.price.is_some(), "--price"),
         ];
         match given.into_iter().find(|(given, _)| *given) {
             Some((_, flag)) => Err(Error::Usage(format!(
@@ -211,7 +227,8 @@ fn vary(args: &ClusterArgs, bases: &[Cluster], wanted: &[(String, String)]) -> R
     for sweep in &args.sweep {
         match sweep {
             SweepArg::Encodings => encodings = true,
-            SweepArg::Axis(axis, values) => {
+            SweepArg::Segments(..) | SweepArg::Axis(..) => {
+                let (axis, values) = &values_of(sweep, bases)?;
                 if given.iter().any(|(other, _)| other == axis) {
                     return Err(Error::Usage(format!(
                         "--sweep {}= is given twice; list its values once",
@@ -272,6 +289,30 @@ fn vary(args: &ClusterArgs, bases: &[Cluster], wanted: &[(String, String)]) -> R
     };
     let best = args.encoding == "best" && args.compression == "best";
     sweep(bases, axes, (!best).then_some(wanted))
+}
+
+/// An axis and its values: of a range of segment sizes those that were measured.
+fn values_of(sweep: &SweepArg, bases: &[Cluster]) -> Result<(Axis, Vec<f64>)> {
+    match sweep {
+        SweepArg::Axis(axis, values) => Ok((*axis, values.clone())),
+        SweepArg::Segments(low, high) => {
+            let measured = default_values(Axis::Segment, bases);
+            let within = |size: &&f64| (*low..=*high).contains(*size);
+            let values: Vec<f64> = measured.iter().filter(within).copied().collect();
+            if values.is_empty() {
+                return Err(Error::Usage(format!(
+                    "--sweep segment={low}..{high}: no profile has segments of such a size; those given have {}",
+                    measured
+                        .iter()
+                        .map(f64::to_string)
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                )));
+            }
+            Ok((Axis::Segment, values))
+        }
+        SweepArg::Encodings => unreachable!("encodings are no axis"),
+    }
 }
 
 fn default_values(axis: Axis, bases: &[Cluster]) -> Vec<f64> {

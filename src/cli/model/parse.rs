@@ -125,6 +125,8 @@ pub(super) fn parse_price(text: &str) -> Result<f64, String> {
 pub(super) enum SweepArg {
     /// Every encoding that was measured.
     Encodings,
+    /// Every size of a segment that was measured, from one to another.
+    Segments(f64, f64),
     /// An axis with its values.
     Axis(Axis, Vec<f64>),
 }
@@ -138,6 +140,7 @@ pub(super) fn parse_axis(text: &str) -> Result<Axis, String> {
 
 /// `machines=1,10,100`, `bandwidth=0.1Gb/s..1Tb/s`, `segment=14..20`, `encoding=all`.
 pub(super) fn parse_sweep(text: &str) -> Result<SweepArg, String> {
+    const ORDER: &str = "expected a range from low to high";
     const EXPECTED: &str = "expected machines=, bandwidth= or segment= and values such as 1,10,100 or 1..1000, or encoding=all";
     let (axis, values) = text.split_once('=').ok_or(EXPECTED)?;
     if axis == "encoding" {
@@ -161,13 +164,24 @@ pub(super) fn parse_sweep(text: &str) -> Result<SweepArg, String> {
             Err(EXPECTED.to_owned())
         }
     };
+    if axis == Axis::Segment
+        && let Some((low, high)) = values.split_once("..")
+        && !values.contains(',')
+    {
+        let (low, high) = (number(low)?, number(high.trim_start_matches('='))?);
+        return if low <= high {
+            Ok(SweepArg::Segments(low, high))
+        } else {
+            Err(ORDER.to_owned())
+        };
+    }
     let mut found = Vec::new();
     for part in values.split(',') {
         match part.split_once("..") {
             Some((low, high)) => {
                 let (low, high) = (number(low)?, number(high.trim_start_matches('='))?);
                 if low > high {
-                    return Err("expected a range from low to high".to_owned());
+                    return Err(ORDER.to_owned());
                 }
                 found.extend(spaced(axis, low, high));
             }
@@ -280,7 +294,11 @@ mod tests {
         );
         assert_eq!(
             parse_sweep("segment=14..16"),
-            axis(Axis::Segment, &[14.0, 15.0, 16.0])
+            Ok(SweepArg::Segments(14.0, 16.0))
+        );
+        assert_eq!(
+            parse_sweep("segment=14..16,20"),
+            axis(Axis::Segment, &[14.0, 15.0, 16.0, 20.0])
         );
         assert_eq!(
             parse_sweep("bandwidth=1Gb/s,2.5e9"),
@@ -294,6 +312,7 @@ mod tests {
             "machines=1.5",
             "machines=0",
             "machines=9..3",
+            "segment=20..14",
             "machines=-3..9",
             "machines=nan",
             "bandwidth=1GB/s",

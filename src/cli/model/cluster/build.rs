@@ -305,6 +305,14 @@ fn aggregation(args: &ClusterArgs) -> Result<Aggregation> {
         _ if given => Err(Error::Usage(
             "--join-seconds and --join-bytes are of --aggregate fri; leave them out".to_owned(),
         )),
+        Aggregate::None if args.wrap.is_some() => Err(Error::Usage(
+            "--wrap is of the final object, which --aggregate none has not; leave one of them out"
+                .to_owned(),
+        )),
+        Aggregate::None if args.joins == Joins::InPlace => Err(Error::Usage(
+            "--joins says where two objects are joined, and --aggregate none joins none; leave one of them out"
+                .to_owned(),
+        )),
         Aggregate::None => Ok(Aggregation::None),
         Aggregate::Fold => Ok(Aggregation::Fold),
     }
