@@ -428,6 +428,11 @@ fn proofs_that_do_not_fit() {
         ),
         (
             "\"johnson_bits\": 100.125",
+            "\"johnson_bits\": 256.0",
+            "more than",
+        ),
+        (
+            "\"johnson_bits\": 100.125",
             "\"johnson_bits\": -1.0",
             "johnson_bits",
         ),

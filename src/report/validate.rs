@@ -343,6 +343,12 @@ fn check_proofs(result: &ResultFile, proofs: &[ProvenSegment]) -> Result<()> {
             johnson_bits.unwrap_or_default(),
         )?;
         number(&format!("{at}.conjectured_bits"), *conjectured_bits)?;
+        let proven = unique_decoding_bits.max(johnson_bits.unwrap_or(0.0));
+        if proven > *conjectured_bits {
+            return Err(bad(&format!(
+                "{at} claims {proven} provable bits, more than the {conjectured_bits} conjectured"
+            )));
+        }
     }
     Ok(())
 }
