@@ -246,10 +246,11 @@ fn metadata(evidence: &Evidence<'_>) -> Item {
     question(
         "metadata",
         "How much receipt metadata?",
-        most.map(|most| format!("at most {:.1} % of the proof", 100.0 * most)),
+        // Rounded up, so that it holds.
+        most.map(|most| format!("at most {:.1} % of the proof", (1e3 * most).ceil() / 10.0)),
         figures,
         most.is_some(),
-        "measure with `rewit run --proofs 1 --out FILE`",
+        "measure with `rewit run --prove 1 --out FILE`",
     )
 }
 
