@@ -185,22 +185,15 @@ fn sweeps_and_maps() {
         let common = ["model", "--profile", &profile, "--cycles", "1e8"];
         expect(0, &[&common[..], args].concat()).0
     };
-    let json = sweep(&["--sweep", "machines=1,10,100", "--json"]);
-    let report: SweepReport = serde_json::from_str(&json).unwrap();
-    let machines: Vec<u64> = report
-        .sweep
-        .points
-        .iter()
-        .map(|point| point.machines)
-        .collect();
+    let points = |json: &str| {
+        let report: SweepReport = serde_json::from_str(json).unwrap();
+        report.sweep.points
+    };
+    let found = points(&sweep(&["--sweep", "machines=1,10,100", "--json"]));
+    let machines: Vec<u64> = found.iter().map(|point| point.machines).collect();
     assert_eq!(machines, [1, 10, 100]);
-    let makespans: Vec<f64> = report
-        .sweep
-        .points
-        .iter()
-        .map(|point| point.best().makespan_seconds.unwrap())
-        .collect();
-    assert!(makespans[0] > 5.0 * makespans[1] && makespans[1] > 2.0 * makespans[2]);
+    let makespan = |i: usize| found[i].best().makespan_seconds.unwrap();
+    assert!(makespan(0) > 5.0 * makespan(1) && makespan(1) > 2.0 * makespan(2));
 
     let csv = sweep(&["--sweep", "bandwidth=1Mb/s,10Gb/s", "--format", "csv"]);
     let header = csv.lines().next().unwrap();
@@ -210,26 +203,9 @@ fn sweeps_and_maps() {
 
     // Of a range of sizes those that were measured.
     let full = profile.replace("22", "23").replace("block", "profile");
-    let (json, _) = expect(
-        0,
-        &[
-            "model",
-            "--profile",
-            &full,
-            "--cycles",
-            "1e8",
-            "--sweep",
-            "segment=15..20",
-            "--json",
-        ],
-    );
-    let report: SweepReport = serde_json::from_str(&json).unwrap();
-    let sizes: Vec<u32> = report
-        .sweep
-        .points
-        .iter()
-        .map(|point| point.log_cycles)
-        .collect();
+    let args = ["--sweep", "segment=15..20", "--cycles", "1e8", "--json"];
+    let (json, _) = expect(0, &[&["model", "--profile", &full][..], &args].concat());
+    let sizes: Vec<u32> = points(&json).iter().map(|point| point.log_cycles).collect();
     assert_eq!(sizes, [16, 18, 20]);
 
     let all = sweep(&["--sweep", "encoding=all", "--machines", "4"]);
@@ -355,6 +331,8 @@ fn refusals_name_the_flag_and_the_fix() {
     );
     refused(&["--profile", "--note"], &["--note"]);
     for ignored in [
+        ["--replicates", "200"],
+        ["--sweep", "machines=1"],
         ["--encoding", "reads"],
         ["--aggregate", "fold"],
         ["--link", "1Gb/s"],

@@ -72,7 +72,7 @@ enum Command {
     /// Make a page with tables and plots of result files: one HTML file that loads nothing.
     Report(report::ReportArgs),
     /// Model what was not measured: a cluster, event by event; the note's ledger with --note.
-    Model(model::ModelArgs),
+    Model(Box<model::ModelArgs>),
     /// Check result files.
     Validate(validate::ValidateArgs),
     /// Describe this machine and its GPUs, and measure how fast they copy.
@@ -175,8 +175,9 @@ pub(crate) fn parse() -> Cli {
     let given = |matches: &ArgMatches| {
         matches.value_source("segment_log_cycles") == Some(ValueSource::CommandLine)
     };
-    match (&mut cli.command, matches.subcommand_matches("run")) {
-        (Some(Command::Run(args)), Some(matches)) => args.cut_given = given(matches),
+    match (&mut cli.command, matches.subcommand()) {
+        (Some(Command::Run(args)), Some((_, matches))) => args.cut_given = given(matches),
+        (Some(Command::Model(args)), Some((_, matches))) => args.remember(matches),
         (None, _) => cli.run.cut_given = given(&matches),
         _ => {}
     }

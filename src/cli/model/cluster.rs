@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, ValueEnum};
 use rewit::model::cluster::{
     Axis, Cluster, Stragglers, Sweep, Varied, encodings_of, estimate_cluster, simulate_cluster,
     sweep, try_all_encodings, try_encodings, with_encoding,
@@ -108,6 +109,9 @@ pub(crate) struct ClusterArgs {
     /// Write everything here as JSON, inputs and timeline too.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// One of these options that was given.
+    #[arg(skip)]
+    given: Option<String>,
 }
 
 /// Two axes; a type of its own, since clap takes an array for an argument given many times.
@@ -134,33 +138,21 @@ enum Joins {
 }
 
 impl ClusterArgs {
+    /// Remembers one of these options that stands on the command line.
+    pub(super) fn remember(&mut self, matches: &ArgMatches) {
+        let options = Self::augment_args(Command::new("cluster"));
+        let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let mut given = options
+            .get_arguments()
+            .filter(|arg| given(arg.get_id().as_str()));
+        self.given = given.find_map(|arg| arg.get_long().map(str::to_owned));
+    }
+
     /// Refuses options that the ledger would ignore.
     pub(super) fn refuse_with_note(&self) -> Result<()> {
-        let given = [
-            (!self.profile.is_empty(), "--profile"),
-            (!self.sweep.is_empty(), "--sweep"),
-            (self.map.is_some(), "--map"),
-            (self.out.is_some(), "--out"),
-            (self.guest.is_some(), "--guest"),
-            (self.backend.is_some(), "--backend"),
-            (self.segment_log_cycles.is_some(), "--segment-log-cycles"),
-            (self.encoding != "best", "--encoding"),
-            (self.compression != "best", "--compression"),
-            (self.link.is_some(), "--link"),
-            (self.executor_link.is_some(), "--executor-link"),
-            (self.switch.is_some(), "--switch"),
-            (self.aggregate != Aggregate::Fri, "--aggregate"),
-            (self.join_seconds.is_some(), "--join-seconds"),
-            (self.join_bytes.is_some(), "--join-bytes"),
-            (self.joins != Joins::Coordinator, "--joins"),
-            (self.stragglers.is_some(), "--stragglers"),
-            (self.loss.is_some(), "--loss"),
-            (self.wrap.is_some(), "--wrap"),
-            (self.price.is_some(), "--price"),
-        ];
-        match given.into_iter().find(|(given, _)| *given) {
-            Some((_, flag)) => Err(Error::Usage(format!(
-                "{flag} is of the cluster and has no effect on --note; leave one of them out"
+        match &self.given {
+            Some(flag) => Err(Error::Usage(format!(
+                "--{flag} is of the cluster and has no effect on --note; leave one of them out"
             ))),
             None => Ok(()),
         }

@@ -6,7 +6,7 @@ mod parse;
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgMatches, Args};
 use rewit::Result;
 
 use cluster::ClusterArgs;
@@ -34,6 +34,13 @@ pub(crate) struct ModelArgs {
     cluster: ClusterArgs,
     #[command(flatten)]
     note: NoteArgs,
+}
+
+impl ModelArgs {
+    /// Remembers what stands on the command line, which parsed values with defaults do not say.
+    pub(super) fn remember(&mut self, matches: &ArgMatches) {
+        self.cluster.remember(matches);
+    }
 }
 
 /// Does what was asked for.

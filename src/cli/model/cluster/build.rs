@@ -35,10 +35,9 @@ impl Machines {
         own: Option<AnyFile>,
         others: &[AnyFile],
     ) -> Result<Self> {
-        let of_profile = match &own {
-            Some(own) => costs(std::slice::from_ref(own)).ok(),
-            None => None,
-        };
+        let of_profile = own
+            .as_ref()
+            .and_then(|own| costs(std::slice::from_ref(own)).ok());
         let files: Vec<AnyFile> = own.into_iter().chain(others.iter().cloned()).collect();
         let mut costs = costs(&files)?;
         if let Some(of_profile) = of_profile {
