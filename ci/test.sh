@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need, runs them all, and ends with a line "N passed, M failed, K skipped".
 #
-# Needs: a Rust toolchain, and on Debian root or sudo for packages. CI_SKIP_INSTALL=1 installs nothing. No GPU is
+# Needs: a Rust toolchain, 4 GB of disk, and on Debian root or sudo for packages. CI_SKIP_INSTALL=1 installs nothing. No GPU is
 # needed: kernels run on the CPU stand-in, and are compiled for GPUs by nvcc, which is installed from PyPI under target/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,6 +24,9 @@ install_packages() {
   as_root apt-get update -qq
   DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
+
+free_gb=$(df -Pk . | awk 'NR == 2 { print int($4 * 1024 / 1e9) }')
+[ "$free_gb" -ge 4 ] || echo "warning: $free_gb GB are free here, and the build takes 4" >&2
 
 if [ "${CI_SKIP_INSTALL:-0}" != 1 ] && command -v apt-get >/dev/null; then
   log "packages"
@@ -77,9 +80,9 @@ log "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items --features cuda
 
 log "fuzz targets compile"
-cargo check --quiet --manifest-path fuzz/Cargo.toml
+cargo check --quiet --release --manifest-path fuzz/Cargo.toml
 
-log "done"
+log "done; the build took $(du -sm target fuzz/target | awk '{ n += $1 } END { print n }') MiB of disk"
 sum() { grep -oE "[0-9]+ $1" "$results" | awk '{ n += $1 } END { print n + 0 }'; }
 skipped=$(( $(sum ignored) + $(grep -c SKIPPED "$results" || true) ))
 echo "$(sum passed) passed, $(sum failed) failed, $skipped skipped"
