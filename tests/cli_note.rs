@@ -168,29 +168,53 @@ fn csv(text: &str) -> Vec<Vec<String>> {
     rows
 }
 
+/// Each figure is a row, and what has none is a row without a value.
 #[test]
-fn csv_has_every_figure() {
-    let files = [runs().remove(0).0, foldings().remove(0).0];
-    let report = NoteReport::new(&files, &NOTE, &[]).unwrap();
-    let rows = csv(&report.to_csv());
-    assert!(rows.iter().all(|row| row.len() == rows[0].len()));
-    let mut count = 0;
-    let json: Value = serde_json::from_str(&report.to_json()).unwrap();
-    figures(&json["note"], &mut |figure| {
-        count += 1;
-        let value = figure["value"].as_f64().unwrap();
-        let name = figure["name"].as_str().unwrap();
-        let same = |row: &Vec<String>| {
-            row[4] == name
-                && row[5].parse() == Ok(value)
-                && figure["kind"] == *row[7]
-                && figure["source"] == *row[8]
-        };
-        assert!(rows.iter().any(same), "{figure}");
-    });
-    let totals = rows.iter().filter(|row| row[0] == "total").count();
-    assert_eq!(rows.len(), 1 + count + totals);
-    assert_eq!(totals, 18 * report.note.scenarios.len());
+fn csv_has_every_line() {
+    let measured = vec![runs().remove(0).0, foldings().remove(0).0];
+    let mut without = 0;
+    for files in [measured, Vec::new()] {
+        let report = NoteReport::new(&files, &NOTE, &[]).unwrap();
+        let rows = csv(&report.to_csv());
+        assert!(rows.iter().all(|row| row.len() == rows[0].len()));
+        let mut count = 0;
+        let json: Value = serde_json::from_str(&report.to_json()).unwrap();
+        figures(&json["note"], &mut |figure| {
+            count += 1;
+            let value = figure["value"].as_f64().unwrap();
+            let name = figure["name"].as_str().unwrap();
+            let same = |row: &Vec<String>| {
+                row[4] == name
+                    && row[5].parse() == Ok(value)
+                    && figure["kind"] == *row[7]
+                    && figure["source"] == *row[8]
+            };
+            assert!(rows.iter().any(same), "{figure}");
+        });
+        let totals = rows.iter().filter(|row| row[0] == "total").count();
+        assert_eq!(totals, 18 * report.note.scenarios.len());
+        let empty: Vec<_> = rows.iter().filter(|row| row[5].is_empty()).collect();
+        assert_eq!(rows.len(), 1 + count + totals + empty.len());
+        for row in &empty {
+            assert!(row[4].is_empty() && row[6..].iter().all(String::is_empty));
+            let same = |other: &&Vec<String>| other[..2] == row[..2];
+            assert_eq!(rows.iter().filter(same).count(), 1, "{row:?}");
+        }
+        without += empty.len();
+        for (section, list) in [
+            ("line", "lines"),
+            ("needed", "needed"),
+            ("question", "questions"),
+        ] {
+            for item in json["note"][list].as_array().unwrap() {
+                let is = |row: &Vec<String>| {
+                    row[0] == section && item["id"] == *row[1] && item["what"] == *row[2]
+                };
+                assert!(rows.iter().any(is), "{item}");
+            }
+        }
+    }
+    assert!(without > 0, "no line without a figure was tested");
 }
 
 /// Names come from files, and files from anywhere.

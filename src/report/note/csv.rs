@@ -1,4 +1,4 @@
-//! The ledger as CSV: RFC 4180, a line for each figure.
+//! The ledger as CSV: RFC 4180, a line for each figure, and one without a value for what has none.
 
 use crate::measure::Kind;
 use crate::model::note::{Figure, Note, Scenario, Unit};
@@ -10,72 +10,82 @@ const HEAD: [&str; 9] = [
 ];
 
 pub(super) fn render(note: &Note) -> String {
-    let mut out = String::new();
-    row(&mut out, &HEAD.map(str::to_owned));
-    let mut add = |section: &str, id: &str, what: &str, role: &str, figure: &Figure| {
-        let Figure {
-            name,
-            value,
-            unit,
-            kind,
-            source,
-        } = figure;
-        let cells = [
-            section.to_owned(),
-            id.to_owned(),
-            what.to_owned(),
-            role.to_owned(),
-            name.clone(),
-            // All digits, so that it reads back as the same number.
-            format!("{value}"),
-            unit_name(*unit).to_owned(),
-            kind_name(*kind).to_owned(),
-            source.clone(),
-        ];
-        row(&mut out, &cells);
-    };
+    let mut rows = Rows(String::new());
+    rows.push(&HEAD.map(str::to_owned));
     for line in &note.lines {
-        let verdict = line.verdict.words();
+        let corrected = format!("corrected: {}", line.verdict.words());
+        let mut figures = Vec::new();
         for (role, figure) in [
             ("the note says", &line.says),
             ("as written", &line.as_written),
             ("with your inputs", &line.with_inputs),
         ] {
-            if let Some(figure) = figure {
-                add("line", &line.id, &line.what, role, figure);
-            }
+            figures.extend(figure.iter().map(|figure| (role, figure)));
         }
-        for figure in &line.corrected {
-            let role = format!("corrected: {verdict}");
-            add("line", &line.id, &line.what, &role, figure);
+        figures.extend(line.corrected.iter().map(|f| (corrected.as_str(), f)));
+        figures.extend(line.recomputed.iter().map(|f| ("recomputed", f)));
+        if figures.is_empty() {
+            rows.add("line", &line.id, &line.what, &corrected, None);
         }
-        for figure in &line.recomputed {
-            add("line", &line.id, &line.what, "recomputed", figure);
+        for (role, figure) in figures {
+            rows.add("line", &line.id, &line.what, role, Some(figure));
         }
     }
     for scenario in &note.scenarios {
         for (id, figure) in of_scenario(scenario) {
-            add("total", id, &scenario.name, "", &figure);
+            rows.add("total", id, &scenario.name, "", Some(&figure));
         }
     }
     for figure in &note.break_even {
-        add(
-            "break-even",
-            "break-even",
-            "break-even bandwidth",
-            "",
-            figure,
-        );
+        let what = "break-even bandwidth";
+        rows.add("break-even", "break-even", what, "", Some(figure));
     }
     for (section, items) in [("needed", &note.needed), ("question", &note.questions)] {
         for item in items {
             let role = item.answer.as_deref().unwrap_or_default();
+            if item.figures.is_empty() {
+                rows.add(section, &item.id, &item.what, role, None);
+            }
             for figure in &item.figures {
-                add(section, &item.id, &item.what, role, figure);
+                rows.add(section, &item.id, &item.what, role, Some(figure));
             }
         }
     }
-    out
+    rows.0
+}
+
+/// The lines so far.
+struct Rows(String);
+
+impl Rows {
+    fn add(&mut self, section: &str, id: &str, what: &str, role: &str, figure: Option<&Figure>) {
+        let [name, value, unit, kind, source] = match figure {
+            Some(Figure {
+                name,
+                value,
+                unit,
+                kind,
+                source,
+            }) => [
+                name.as_str(),
+                // All digits, so that it reads back as the same number.
+                &value.to_string(),
+                unit_name(*unit),
+                kind_name(*kind),
+                source,
+            ]
+            .map(str::to_owned),
+            None => Default::default(),
+        };
+        let [section, id, what, role] = [section, id, what, role].map(str::to_owned);
+        self.push(&[section, id, what, role, name, value, unit, kind, source]);
+    }
+
+    fn push(&mut self, cells: &[String; HEAD.len()]) {
+        let fields = cells.each_ref().map(|cell| escape::csv(cell));
+        self.0.push_str(&fields.join(","));
+        self.0.push_str("\r\n");
+    }
 }
 
 fn of_scenario(scenario: &Scenario) -> Vec<(&'static str, Figure)> {
@@ -142,10 +152,4 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Modelled => "modelled",
         Kind::Declared => "declared",
     }
-}
-
-fn row(out: &mut String, cells: &[String]) {
-    let fields: Vec<String> = cells.iter().map(|cell| escape::csv(cell)).collect();
-    out.push_str(&fields.join(","));
-    out.push_str("\r\n");
 }
