@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use rewit::Result;
 use rewit::measure::{CopyDirection, Gpu, GpuState, Hardware, Nvml, NvmlGpu, Pcie};
-use rewit::report::{Tool, format_bytes};
+use rewit::report::{Tool, format_bytes, format_counted};
 use serde::Serialize;
 
 use super::{print, use_threads};
@@ -221,7 +221,7 @@ fn processor(hardware: &Hardware) -> String {
     }
     text += &format!("ram   {}", format_bytes(*ram_bytes as f64));
     if let Some(nodes) = numa_nodes {
-        text += &format!(", {nodes} NUMA node{}", if *nodes == 1 { "" } else { "s" });
+        text += &format!(", {}", format_counted((*nodes).into(), "NUMA node"));
     }
     text += "\n";
     if let Some(bandwidth) = memory_bandwidth {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use rewit::report::format_count;
+use rewit::report::format_counted;
 use rewit::vm::{Recorder, Stop, Vm};
 use rewit::{Error, Result};
 
@@ -194,11 +194,10 @@ impl Run<'_> {
         };
         let journal = self.vm.journal().len();
         say(&format!(
-            "{} cycles, {} segment{} of 2^{} cycles, {pages}{:.1} MHz, {journal} bytes of \
+            "{}, {} of 2^{} cycles, {pages}{:.1} MHz, {journal} bytes of \
              journal, exit code {code}",
-            format_count(cycles),
-            self.num_segments,
-            if self.num_segments == 1 { "" } else { "s" },
+            format_counted(cycles, "cycle"),
+            format_counted(self.num_segments, "segment"),
             self.log_cycles,
             cycles as f64 / self.time.as_secs_f64().max(1e-9) / 1e6,
         ));

@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Args;
 use rewit::backend::Backend as _;
 use rewit::measure::PeakMemory;
-use rewit::report::{format_bytes, format_count, format_seconds};
+use rewit::report::{format_bytes, format_count, format_counted, format_seconds};
 use rewit::segment::Runner;
 use rewit::ship::{Payload, Shipment};
 use rewit::stark::air::ProgramAir;
@@ -317,10 +317,10 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<()> {
         .check_claim(exit_code, journal.as_deref().unwrap_or(&outcome.journal))
         .map_err(rejected)?;
     say(&format!(
-        "{} segments, {} cycles: one run from the program's start to its exit with code {}; journal \
+        "{}, {}: one run from the program's start to its exit with code {}; journal \
          of {}, BLAKE3 {}",
-        outcome.num_segments,
-        format_count(outcome.num_cycles),
+        format_counted(outcome.num_segments, "segment"),
+        format_counted(outcome.num_cycles, "cycle"),
         outcome.exit_code,
         format_bytes(outcome.journal.len() as f64),
         blake3::hash(&outcome.journal)

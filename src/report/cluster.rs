@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 pub use sweep::SweepReport;
 
 use super::write::json_text;
-use super::{Tool, escape, format_bandwidth, format_bytes, format_count, format_seconds};
+use super::{
+    Tool, escape, format_bandwidth, format_bytes, format_count, format_counted, format_seconds,
+};
 use crate::measure::Kind;
 use crate::model::cluster::{
     Aggregation, CLOSE, Cluster, EstimateInputs, Outcome, Placement, Tried,
@@ -161,9 +163,9 @@ impl ClusterReport {
         } = &cluster.executor;
         writeln!(
             out,
-            "job       {} cycles of {guest} in {} segments of 2^{log_cycles}, shipped as {} in {}",
+            "job       {} cycles of {guest} in {} of 2^{log_cycles}, shipped as {} in {}",
             format_count(cluster.cycles),
-            format_count(outcome.segments),
+            format_counted(outcome.segments, "segment"),
             cluster.encoding,
             cluster.compression
         )?;

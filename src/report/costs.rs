@@ -4,7 +4,7 @@ mod fold;
 
 pub use fold::folded_sizes;
 
-use super::{AnyFile, FoldingFile, ResultFile, format_threads};
+use super::{AnyFile, FoldingFile, ResultFile, format_counted, format_threads};
 use crate::measure::{Hardware, Key, Row, Stage, Summary};
 use crate::model::{Costs, EncodingCost, ProofCost, Quantity};
 use crate::ship::{Compression, Encoding};
@@ -139,12 +139,11 @@ fn source(run: &ResultFile, row: &Row) -> String {
     let mut words = vec![stage.name()];
     let options = [part, encoding, compression, backend];
     words.extend(options.into_iter().flatten().map(String::as_str));
-    let count = row.samples.len();
-    let plural = if count == 1 { "" } else { "s" };
     format!(
-        "{}, segments of 2^{} cycles, {count} sample{plural}",
+        "{}, segments of 2^{} cycles, {}",
         words.join(", "),
-        run.parameters.log_cycles
+        run.parameters.log_cycles,
+        format_counted(row.samples.len() as u64, "sample")
     )
 }
 

@@ -68,9 +68,15 @@ pub fn format_count(count: u64) -> String {
     out
 }
 
+/// A number of things whose name takes an s: `1 segment`, `1,000 segments`.
+pub fn format_counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", format_count(count))
+}
+
 /// `1 thread`, `2 threads`.
 pub fn format_threads(threads: u32) -> String {
-    format!("{threads} thread{}", if threads == 1 { "" } else { "s" })
+    format_counted(threads.into(), "thread")
 }
 
 /// A link: `10.0 Gb/s, 50.0 µs one way, declared`.

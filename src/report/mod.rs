@@ -34,7 +34,8 @@ pub use folding::{
 };
 use format::format_link;
 pub use format::{
-    format_bandwidth, format_bytes, format_count, format_ratio, format_seconds, format_threads,
+    format_bandwidth, format_bytes, format_count, format_counted, format_ratio, format_seconds,
+    format_threads,
 };
 pub use link::{LINK_FORMAT, LINK_VERSION, LinkFile, is_link_file, link_schema, read_link};
 pub use note::{MeasuredBy, NoteReport, format_figure};

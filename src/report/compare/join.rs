@@ -9,7 +9,7 @@ use super::even;
 use super::refuse::{reasons, transfers_note, unequal};
 use super::{CompareOptions, ComparedPair, ComparedRow, ComparedUnit, Outcome, RefusedRow};
 use crate::measure::{Sample, Statistic, Stratum, ratio};
-use crate::report::ResultFile;
+use crate::report::{ResultFile, format_counted};
 
 /// Rows of the baseline that a row which fits none is held against, to say why.
 const MOST_CANDIDATES: usize = 64;
@@ -166,10 +166,7 @@ fn row(base: &Entry<'_>, other: &Entry<'_>) -> Result<ComparedRow, Vec<String>> 
     let note = if left_out.iter().any(|(all, used)| all != used) {
         format!(
             "of the {} in both: {} / {}",
-            match strata.len() {
-                1 => "one segment".to_owned(),
-                n => format!("{n} segments"),
-            },
+            format_counted(strata.len() as u64, "segment"),
             segments(&base.samples),
             segments(&other.samples)
         )
