@@ -146,30 +146,21 @@ impl Compiler {
                 units.push((file.clone(), arch, hasher.finish()));
             }
         }
-        let next = AtomicUsize::new(0);
-        let results = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            for _ in 0..jobs.clamp(1, units.len().max(1)) {
-                scope.spawn(|| {
-                    while let Some((file, arch, hash)) =
-                        units.get(next.fetch_add(1, Ordering::Relaxed))
-                    {
-                        let result = self.unit(root, include, cache, file, *arch, *hash);
-                        if result.is_err() {
-                            next.store(units.len(), Ordering::Relaxed);
-                        }
-                        results
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push(result);
-                    }
-                });
-            }
-        });
-        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut compiled = results.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut compiled = each(&units, jobs, |(file, arch, hash)| {
+            self.unit(root, include, cache, file, *arch, *hash)
+        })?;
         compiled.sort_by(|a, b| (&a.stem, a.arch).cmp(&(&b.stem, b.arch)));
         Ok(compiled)
+    }
+
+    /// nvcc, told where headers are.
+    fn command(&self, root: &Path, include: &Path) -> Command {
+        let mut nvcc = Command::new(&self.nvcc);
+        nvcc.arg("-I")
+            .arg(root.join("kernels"))
+            .arg("-I")
+            .arg(include);
+        nvcc
     }
 
     fn unit(
@@ -187,14 +178,10 @@ impl Compiler {
         // The log is written last, so a compilation that was cut off is done again.
         if !(cubin.exists() && log.exists()) {
             let mine = cubin.with_extension(format!("{}.tmp", std::process::id()));
-            let mut nvcc = Command::new(&self.nvcc);
+            let mut nvcc = self.command(root, include);
             nvcc.arg("-cubin")
                 .arg(format!("-arch=sm_{arch}"))
                 .args(FLAGS);
-            nvcc.arg("-I")
-                .arg(root.join("kernels"))
-                .arg("-I")
-                .arg(include);
             run(
                 nvcc.arg(file).arg("-o").arg(&mine),
                 &format!("{stem}.cu for sm_{arch}"),
@@ -234,19 +221,20 @@ impl Compiler {
             return Ok(());
         }
         let arch = newest.arch;
-        let ptx = to.with_extension("ptx");
-        let mut nvcc = Command::new(&self.nvcc);
-        nvcc.arg("-ptx")
-            .arg(format!("-arch=compute_{arch}"))
-            .args(&FLAGS[..3]);
-        nvcc.arg("-I")
-            .arg(root.join("kernels"))
-            .arg("-I")
-            .arg(include);
-        nvcc.arg(root.join(format!("kernels/{}.cu", newest.stem)))
-            .arg("-o")
-            .arg(&ptx);
-        run(&mut nvcc, &format!("{}.cu for compute_{arch}", newest.stem))?;
+        // Beside the machine code, whose name tells all that it depends on.
+        let ptx = newest.cubin.with_extension("ptx");
+        if !ptx.exists() {
+            let mine = ptx.with_extension(format!("{}.ptx.tmp", std::process::id()));
+            let mut nvcc = self.command(root, include);
+            nvcc.arg("-ptx")
+                .arg(format!("-arch=compute_{arch}"))
+                .args(&FLAGS[..3])
+                .arg(root.join(format!("kernels/{}.cu", newest.stem)))
+                .arg("-o")
+                .arg(&mine);
+            run(&mut nvcc, &format!("{}.cu for compute_{arch}", newest.stem))?;
+            rename(&mine, &ptx)?;
+        }
         let mut create = OsString::from("--create=");
         create.push(to);
         let mut fatbinary = Command::new(self.tool("fatbinary"));
@@ -302,9 +290,10 @@ pub(crate) fn embed(root: &Path, out: &Path) -> Result<(), String> {
             );
         }
     }
-    for of in compiled.chunk_by(|a, b| a.stem == b.stem) {
-        compiler.bundle(root, out, of, &out.join(format!("{}.fatbin", of[0].stem)))?;
-    }
+    let files: Vec<_> = compiled.chunk_by(|a, b| a.stem == b.stem).collect();
+    each(&files, jobs, |of| {
+        compiler.bundle(root, out, of, &out.join(format!("{}.fatbin", of[0].stem)))
+    })?;
     write_images(&sources(root)?, out, true)
 }
 
@@ -399,6 +388,37 @@ fn capabilities_here() -> Vec<u32> {
     } else {
         found
     }
+}
+
+/// Does `work` for each of `items`, `jobs` at a time. What it returned, in the order of the ends.
+///
+/// # Errors
+/// One that `work` returned; nothing is begun after it.
+fn each<T: Sync, R: Send>(
+    items: &[T],
+    jobs: usize,
+    work: impl Fn(&T) -> Result<R, String> + Sync,
+) -> Result<Vec<R>, String> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, items.len().max(1)) {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = work(item);
+                    if result.is_err() {
+                        next.store(items.len(), Ordering::Relaxed);
+                    }
+                    results
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(result);
+                }
+            });
+        }
+    });
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.into_iter().collect()
 }
 
 /// `file` and every header that it includes by a quoted name, itself or through another, except those of the

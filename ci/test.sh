@@ -77,7 +77,7 @@ log "every benchmark once"
 cargo bench --locked -- --test 2>&1 | grep -vE '^(Testing|Success|$)'
 
 log "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items --features cuda
+RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items --features cuda,peers
 
 log "fuzz targets compile"
 cargo check --quiet --release --manifest-path fuzz/Cargo.toml
