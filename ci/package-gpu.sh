@@ -21,7 +21,7 @@ if [ -z "${NVCC:-}${CUDA_PATH:-}" ]; then
 fi
 # The machine with the GPU has another processor. A folder of its own keeps the usual build as it is.
 export RUSTFLAGS="-C target-cpu=x86-64-v3"
-export CARGO_TARGET_DIR=$PWD/target/gpu CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_STRIP=symbols
+export CARGO_TARGET_DIR=$PWD/target/gpu CARGO_PROFILE_RELEASE_STRIP=symbols
 export REWIT_KERNEL_CACHE=$PWD/target/kernels
 export REWIT_CUDA_ARCHS=${REWIT_CUDA_ARCHS:-75 80 86 89 90 120}
 
