@@ -5,7 +5,8 @@
 #
 #   ci/package-gpu.sh
 #
-# REWIT_CUDA_ARCHS names the architectures (default: all). FEATURES adds features, such as peers-cuda. JOBS sets how many
+# REWIT_CUDA_ARCHS names the GPU's architecture (default: 90, Hopper). Every program holds all kernels, so two are already
+# too large; newer GPUs run the portable code of the one named. FEATURES adds features, such as peers-cuda. JOBS sets how many
 # compilers run at a time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,7 +24,7 @@ fi
 export RUSTFLAGS="-C target-cpu=x86-64-v3"
 export CARGO_TARGET_DIR=$PWD/target/gpu CARGO_PROFILE_RELEASE_STRIP=symbols
 export REWIT_KERNEL_CACHE=$PWD/target/kernels
-export REWIT_CUDA_ARCHS=${REWIT_CUDA_ARCHS:-75 80 86 89 90 120}
+export REWIT_CUDA_ARCHS=${REWIT_CUDA_ARCHS:-90}
 
 # cargo ARGUMENTS...: builds, and prints kind, name and path of each program.
 programs() {
